@@ -1,0 +1,1 @@
+"""Shotgun metagenomes of faecal microbiota transplantation trials."""

@@ -1,0 +1,79 @@
+"""Options that several subcommands share, so that each is spelled and explained once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+__all__ = ["add_command", "doses", "output", "profile", "samples", "seed", "subjects"]
+
+
+def add_command(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int | None],
+    summary: str,
+    description: str = "",
+) -> argparse.ArgumentParser:
+    """Add subcommand `name`, which calls `run` with the parsed arguments."""
+    parser = subparsers.add_parser(
+        name,
+        help=summary,
+        description=description or summary[:1].upper() + summary[1:] + ".",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def output(parser: argparse.ArgumentParser, what: str = "table (TSV)") -> None:
+    """``-o/--output``."""
+    parser.add_argument("-o", "--output", default="-", metavar="FILE", help=f"{what}; - is standard output")
+
+
+def profile(parser: argparse.ArgumentParser) -> None:
+    """``--profile`` and how it is read."""
+    parser.add_argument(
+        "--profile",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="MetaPhlAn tables (single or merged, plain or .gz), or one TSV of feature x sample",
+    )
+    parser.add_argument(
+        "--rank",
+        default="auto",
+        choices=["auto", "sgb", "species", "genus", "family", "order", "class", "phylum", "kingdom"],
+        help="rows of a MetaPhlAn table to use; auto is sgb, or species where the table has no SGBs",
+    )
+    parser.add_argument(
+        "--no-close",
+        dest="close",
+        action="store_false",
+        help="do not close abundances to 1 over the classified part; MetaPhlAn percentages are divided by 100",
+    )
+
+
+def samples(parser: argparse.ArgumentParser) -> None:
+    """``--samples``."""
+    parser.add_argument("--samples", required=True, metavar="TSV", help="samples table: sample, subject, role, day")
+
+
+def subjects(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """``--subjects``."""
+    parser.add_argument(
+        "--subjects", required=required, metavar="TSV", help="subjects table: subject, arm, response, ..."
+    )
+
+
+def doses(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """``--doses``."""
+    parser.add_argument(
+        "--doses", required=required, metavar="TSV", help="doses table: subject, day, donor, donor_sample"
+    )
+
+
+def seed(parser: argparse.ArgumentParser) -> None:
+    """``--seed``."""
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")

@@ -1,0 +1,329 @@
+"""Reading and merging of MetaPhlAn tables (3.x to 4.2, single or merged) and of other feature tables."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from microbiome.errors import InputError, Problem, collecting, raise_problems
+from microbiome.metaphlan_format import RANKS, UNCLASSIFIED, ParsedTable, parse_metaphlan
+from microbiome.tsv import open_text, read_features, write_text
+
+__all__ = [
+    "RANKS",
+    "MetaphlanTable",
+    "abundance_of",
+    "combination_problems",
+    "is_metaphlan",
+    "merge_profiles",
+    "read_abundance",
+    "read_metaphlan",
+    "taxonomy",
+    "write_merged",
+]
+
+logger = logging.getLogger(__name__)
+
+# Rows of HUMAnN's tables that are no feature.
+_NOT_FEATURES = ("UNMAPPED", "UNGROUPED", "UNINTEGRATED")
+
+
+@dataclass(frozen=True)
+class MetaphlanTable:
+    """What one or several MetaPhlAn tables say, in their own unit.
+
+    Parameters
+    ----------
+    percent
+        **clade x sample**, percentages as printed, 0 where a table does not list the clade; index ``clade_name`` are
+        whole lineages
+        (``k__..|..|t__SGB..``), by depth and then by name. ``UNCLASSIFIED`` is not in it.
+    unclassified
+        Percentage per sample that MetaPhlAn could not classify; NaN where it was not estimated.
+    database
+        Name of the marker database (``mpa_v...``), None where no table names one.
+    reads_processed
+        Reads that MetaPhlAn processed, per sample; missing where the table does not say.
+    """
+
+    percent: pd.DataFrame
+    unclassified: pd.Series
+    database: str | None = None
+    reads_processed: pd.Series = field(default_factory=lambda: pd.Series(dtype="Int64"))
+
+
+def read_metaphlan(paths: str | Path | Iterable[str | Path]) -> MetaphlanTable:
+    """Read any mix of single and merged MetaPhlAn tables, plain or gzip, into one.
+
+    Parameters
+    ----------
+    paths
+        One path or several. The sample of a single table is named after its ``#SampleID`` line, or, where that is
+        MetaPhlAn's
+        default, after the file without its extension and ``_profile``.
+
+    Raises
+    ------
+    InputError
+        With every problem of every file: not a MetaPhlAn table, a row cut off, a clade twice, values that are
+        negative, not numbers or
+        not percentages, a sample in two files, tables of different databases (each file named).
+    """
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not files:
+        raise InputError("no profile was given; name at least one MetaPhlAn table")
+    problems: list[Problem] = []
+    parsed: list[ParsedTable] = []
+    for path in files:
+        with collecting(problems):
+            parsed.append(parse_metaphlan(str(path), open_text(path)))
+    problems += combination_problems(parsed)
+    raise_problems(problems)
+    return _combine(parsed)
+
+
+def merge_profiles(paths: Iterable[str | Path]) -> MetaphlanTable:
+    """Merge MetaPhlAn tables: :func:`read_metaphlan` under the name of its command.
+
+    Every value is that of ``merge_metaphlan_tables.py``: the union of the clades, 0 where a table lacks one.
+    """
+    return read_metaphlan(paths)
+
+
+def write_merged(table: MetaphlanTable, path: str | Path) -> None:
+    """Write the form of ``merge_metaphlan_tables.py``.
+
+    First ``#mpa_v...``, then the header ``clade_name`` and the samples, then a row of percentages per clade.
+    ``UNCLASSIFIED`` comes first when any table has it; 0 where one was not estimated.
+    """
+    lines = [f"#{table.database}"] if table.database else []
+    lines.append("\t".join(["clade_name", *map(str, table.percent.columns)]))
+    if table.unclassified.notna().any():
+        lines.append("\t".join(["UNCLASSIFIED", *_cells(table.unclassified.fillna(0.0).to_numpy())]))
+    values = table.percent.to_numpy()
+    lines += ["\t".join([clade, *_cells(row)]) for clade, row in zip(table.percent.index, values, strict=True)]
+    write_text("\n".join(lines) + "\n", path)
+
+
+def taxonomy(clades: Iterable[str]) -> pd.DataFrame:
+    """Split lineages into one column per rank.
+
+    Parameters
+    ----------
+    clades
+        Lineages (``k__..|p__..|..``).
+
+    Returns
+    -------
+    DataFrame
+        Index ``taxon`` (the last name of each lineage, as in :func:`abundance_of`), columns ``lineage`` and one per
+        rank of :data:`RANKS`, missing
+        where the lineage is shorter.
+    """
+    lineages = list(clades)
+    frame = pd.DataFrame({"lineage": lineages}, index=pd.Index(_taxon_names(lineages), name="taxon", dtype=object))
+    parts = [{name[:3]: name for name in lineage.split("|")} for lineage in lineages]
+    for rank, prefix in RANKS.items():
+        frame[rank] = pd.Series([part.get(prefix) for part in parts], index=frame.index, dtype=object)
+    return frame
+
+
+def abundance_of(table: MetaphlanTable, rank: str = "auto", close: bool = True) -> pd.DataFrame:
+    r"""Return the abundances of one rank as fractions.
+
+    Parameters
+    ----------
+    table
+        What was read.
+    rank
+        A key of :data:`RANKS`, or ``auto``: SGBs, or species where the table has no SGBs (MetaPhlAn 3).
+    close
+        Close each sample to 1 over the classified part, :math:`x_{ij} / \sum_j x_{ij}`; otherwise percentages are
+        divided by 100, so that
+        they sum to one minus the unclassified fraction.
+
+    Returns
+    -------
+    DataFrame
+        **sample x taxon**, fractions in 0..1. A taxon is named by the last part of its lineage (``t__SGB1626``), or
+        by the whole lineage
+        where two lineages share it. A sample with nothing classified is a row of NaN: it has no profile, which is not
+        the same as
+        having no taxa.
+
+    Raises
+    ------
+    InputError
+        When the table has no row of that rank.
+    """
+    clades = table.percent.index
+    names = pd.Index([clade.rsplit("|", 1)[-1] for clade in clades])
+    chosen = rank
+    if rank == "auto":
+        chosen = "sgb" if names.str.startswith(RANKS["sgb"]).any() else "species"
+        if chosen == "species" and len(names):
+            logger.warning("the profile has no SGB rows (t__...): species are used")
+    elif rank not in RANKS:
+        raise InputError(Problem(f"rank {rank!r} is not known", f"use one of auto, {', '.join(RANKS)}"))
+    rows = names.str.startswith(RANKS[chosen])
+    if not rows.any() and len(names):
+        raise InputError(
+            Problem(f"the profile has no rows of rank {chosen}", f"choose another rank: {', '.join(RANKS)}")
+        )
+    values = table.percent.to_numpy()[np.asarray(rows, dtype=bool)].T / 100.0
+    kept = clades[np.asarray(rows, dtype=bool)]
+    return _closed(values, pd.Index(table.percent.columns), _taxon_names(kept), close)
+
+
+def is_metaphlan(text: str) -> bool:
+    """Tell a MetaPhlAn table from any other feature table, by its first lines."""
+    for line in text[:10_000].splitlines()[:20]:
+        if line.startswith("#mpa_v") or line.lstrip("#").startswith("clade_name\t"):
+            return True
+        if not line.startswith("#"):
+            return bool(re.match(r"(k__|d__|UNCLASSIFIED\t|UNKNOWN\t)", line))
+    return False
+
+
+def read_abundance(paths: str | Path | Iterable[str | Path], rank: str = "auto", close: bool = True) -> pd.DataFrame:
+    """Read profiles of either kind into the frame that every measure takes.
+
+    Parameters
+    ----------
+    paths
+        MetaPhlAn tables (:func:`read_metaphlan`), or **one** TSV of feature x sample (ECs, pathways, counts of any
+        profiler). Of HUMAnN's
+        tables the rows ``UNMAPPED``, ``UNGROUPED``, ``UNINTEGRATED`` and the stratified ones (``feature|taxon``) are
+        left out: they would be
+        counted twice.
+    rank, close
+        As in :func:`abundance_of`; a feature table has no rank, and unless closed stays in its own unit.
+
+    Returns
+    -------
+    DataFrame
+        **sample x taxon**; a sample without anything is a row of NaN.
+    """
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    if len(files) == 1 and not is_metaphlan(open_text(files[0])):
+        return _feature_abundance(files[0], close)
+    return abundance_of(read_metaphlan(files), rank, close)
+
+
+def _feature_abundance(path: str | Path, close: bool) -> pd.DataFrame:
+    frame = read_features(path)
+    names = frame.columns
+    wholes = set(names)
+    keep = [
+        name not in _NOT_FEATURES + UNCLASSIFIED and not ("|" in name and name.split("|", 1)[0] in wholes)
+        for name in names
+    ]
+    frame = frame.loc[:, keep]
+    values = frame.to_numpy()
+    problems = [
+        Problem(
+            f"feature {names[j]!r} of sample {frame.index[i]!r} is {word}", fix, str(path), column=str(frame.index[i])
+        )
+        for bad, word, fix in (
+            (np.isnan(values), "empty", "write 0 where it was looked for and not found"),
+            (values < 0, "negative", "abundances are 0 or more"),
+            (np.isinf(values), "infinite", "correct it"),
+        )
+        for i, j in np.argwhere(bad)[:20]
+    ]
+    raise_problems(problems)
+    return _closed(values, frame.index, list(frame.columns), close)
+
+
+def _closed(values: np.ndarray, samples: pd.Index, taxa: list[str], close: bool) -> pd.DataFrame:
+    totals = values.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = values / totals if close else np.where(totals > 0, values, np.nan)
+    empty = samples[totals[:, 0] == 0]
+    if len(empty):
+        logger.warning(
+            "%d of %d samples have nothing classified: %s", len(empty), len(samples), ", ".join(map(str, empty))
+        )
+    return pd.DataFrame(
+        result, index=pd.Index(samples, name="sample", dtype=object), columns=pd.Index(taxa, name="taxon", dtype=object)
+    )
+
+
+def _taxon_names(lineages: Sequence[str] | pd.Index) -> list[str]:
+    leaves = [lineage.rsplit("|", 1)[-1] for lineage in lineages]
+    twice = {leaf for leaf, count in pd.Series(leaves, dtype=object).value_counts().items() if count > 1}
+    return [lineage if leaf in twice else leaf for lineage, leaf in zip(lineages, leaves, strict=True)]
+
+
+def combination_problems(parsed: list[ParsedTable]) -> list[Problem]:
+    """Return what keeps tables from being put together: different databases, a sample that stands twice."""
+    return [*_database_problems(parsed), *_sample_problems(parsed)]
+
+
+def _database_problems(parsed: list[ParsedTable]) -> list[Problem]:
+    files: dict[str, list[str]] = {}
+    for table in parsed:
+        if table.database is not None:
+            files.setdefault(table.database, []).append(table.file)
+    if len(files) < 2:
+        return []
+    usual = max(files, key=lambda database: len(files[database]))
+    return [
+        Problem(
+            f"the table is of database {database}, while {len(files[usual])} of {len(parsed)} tables are of {usual}"
+            + (f" (such as {files[usual][0]})" if files[usual] else ""),
+            "profile all samples with one database: SGBs of different databases are not comparable",
+            file,
+            1,
+            value=database,
+        )
+        for database, names in files.items()
+        if database != usual
+        for file in names
+    ]
+
+
+def _sample_problems(parsed: list[ParsedTable]) -> list[Problem]:
+    problems: list[Problem] = []
+    first: dict[str, str] = {}
+    for table in parsed:
+        for sample in table.samples:
+            if sample in first:
+                place = "twice in the header" if first[sample] == table.file else f"in {first[sample]} as well"
+                problems.append(
+                    Problem(f"sample {sample!r} stands {place}", "keep one or rename it", table.file, value=sample)
+                )
+            first.setdefault(sample, table.file)
+    return problems
+
+
+def _combine(parsed: list[ParsedTable]) -> MetaphlanTable:
+    clades = sorted({clade for table in parsed for clade in table.clades}, key=lambda name: (name.count("|"), name))
+    position = {clade: i for i, clade in enumerate(clades)}
+    samples = [sample for table in parsed for sample in table.samples]
+    values = np.zeros((len(clades), len(samples)))
+    start = 0
+    for table in parsed:
+        stop = start + len(table.samples)
+        values[[position[clade] for clade in table.clades], start:stop] = table.percent
+        start = stop
+    columns = pd.Index(samples, name="sample", dtype=object)
+    reads = [table.reads for table in parsed for _ in table.samples]
+    return MetaphlanTable(
+        percent=pd.DataFrame(values, index=pd.Index(clades, name="clade_name", dtype=object), columns=columns),
+        unclassified=pd.Series(
+            np.concatenate([table.unclassified for table in parsed]), index=columns, name="unclassified"
+        ),
+        database=next((table.database for table in parsed if table.database), None),
+        reads_processed=pd.Series(reads, index=columns, dtype="Int64", name="reads_processed"),
+    )
+
+
+def _cells(row: np.ndarray) -> list[str]:
+    return ["0.0" if value == 0.0 else repr(value) for value in row.tolist()]

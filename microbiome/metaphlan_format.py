@@ -1,0 +1,209 @@
+"""The text format of MetaPhlAn tables (single and merged, versions 3.x to 4.2) and what can be wrong with it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from microbiome.errors import InputError, Problem, raise_problems
+
+__all__ = ["RANKS", "UNCLASSIFIED", "ParsedTable", "parse_metaphlan"]
+
+#: Ranks by the prefix that MetaPhlAn writes before a name.
+RANKS = {
+    "kingdom": "k__",
+    "phylum": "p__",
+    "class": "c__",
+    "order": "o__",
+    "family": "f__",
+    "genus": "g__",
+    "species": "s__",
+    "sgb": "t__",
+}
+
+#: Rows that are no clade; UNKNOWN was MetaPhlAn 3's word.
+UNCLASSIFIED = ("UNCLASSIFIED", "UNKNOWN")
+_TAXID_COLUMNS = ("NCBI_tax_id", "clade_taxid")
+_ABUNDANCE_COLUMN = "relative_abundance"
+_DATABASE = re.compile(r"#(mpa_v\w+)")
+_READS = re.compile(r"#\s*(\d+) reads processed")
+# Percentages are printed with five decimals; a column of many rounded values may exceed 100 by that much.
+_TOTAL_LIMIT = 100.5
+# Percent by which a rank may fall short of the kingdoms before rows must have been lost (rounding alone: < 0.01).
+_LOST_LIMIT = 1.0
+
+
+@dataclass(frozen=True)
+class ParsedTable:
+    """One file as it stands, in percent; `percent` is clade x sample, `unclassified` is NaN where it is not given."""
+
+    file: str
+    database: str | None
+    samples: list[str]
+    clades: list[str]
+    percent: np.ndarray
+    unclassified: np.ndarray
+    reads: int | None
+
+
+def parse_metaphlan(file: str, text: str) -> ParsedTable:
+    """Parse one table, single or merged.
+
+    Raises
+    ------
+    InputError
+        With all problems of the table.
+    """
+    lines = text.splitlines()
+    database: str | None = None
+    reads: int | None = None
+    sample_id = ""
+    header: list[str] = []
+    start = 0
+    for start, line in enumerate(lines):
+        if line.startswith("clade_name\t"):
+            header, start = line.split("\t"), start + 1
+            break
+        if not line.startswith("#"):
+            break
+        if match := _DATABASE.match(line):
+            database = match.group(1)
+        elif match := _READS.match(line):
+            reads = int(match.group(1))
+        elif line.startswith("#SampleID\t"):
+            sample_id = line.split("\t")[1].strip()
+        elif line.startswith("#clade_name\t"):
+            header = line[1:].split("\t")
+    else:
+        start = len(lines)
+    if not header:
+        if text.startswith(("k__", "UNC")) or database:
+            header = ["clade_name", *(lines[start].split("\t")[1:] if start < len(lines) else [])]
+            raise InputError(
+                Problem(
+                    "the table has no line that begins with clade_name", "make it again with MetaPhlAn", file, start + 1
+                )
+            )
+        raise InputError(
+            Problem("not a MetaPhlAn table", "give the table that `metaphlan -o` writes, or a merged one", file)
+        )
+    if _ABUNDANCE_COLUMN in header:
+        position = header.index(_ABUNDANCE_COLUMN)
+        samples = [sample_id if sample_id and sample_id != "Metaphlan_Analysis" else _name_of(file)]
+        columns = [position]
+    else:
+        columns = [i for i, name in enumerate(header) if i > 0 and name not in _TAXID_COLUMNS]
+        samples = [header[i] for i in columns]
+    width = columns[-1] + 1 if columns else 1
+    clades, values = _parse_rows(file, lines, start, samples, columns, width)
+    unclassified = np.full(len(samples), np.nan)
+    keep = []
+    for i, clade in enumerate(clades):
+        if clade in UNCLASSIFIED:
+            unclassified = values[i]
+        else:
+            keep.append(i)
+    parsed = ParsedTable(file, database, samples, [clades[i] for i in keep], values[keep], unclassified, reads)
+    raise_problems(_total_problems(parsed))
+    return parsed
+
+
+def _parse_rows(
+    file: str, lines: list[str], start: int, samples: list[str], columns: list[int], width: int
+) -> tuple[list[str], np.ndarray]:
+    """Return clades and values (clade x sample): at once where all is well, else row by row to name what is not."""
+    # Nothing behind the last column that is needed is split off: single tables have long ones there.
+    rows = [line.split("\t", width) for line in lines[start:] if line and line[0] != "#"]
+    clades = [cells[0] for cells in rows]
+    try:
+        values = np.array([[float(cells[j]) for j in columns] for cells in rows]).reshape(len(rows), len(columns))
+    except (ValueError, IndexError):
+        values = np.full((len(rows), len(columns)), np.nan)
+    if len(set(clades)) < len(clades) or not np.isfinite(values).all() or (values < 0).any():
+        problems: list[Problem] = []
+        first: dict[str, int] = {}
+        for number, line in enumerate(lines[start:], start + 1):
+            if line and line[0] != "#":
+                problems += _row_problems(file, number, line.split("\t"), samples, columns, width, first)
+        raise_problems(problems)
+    return clades, values
+
+
+def _row_problems(
+    file: str,
+    line: int,
+    cells: list[str],
+    samples: list[str],
+    columns: list[int],
+    width: int,
+    first: dict[str, int],
+) -> list[Problem]:
+    """Return what is wrong with one row; `first` remembers the line of each clade seen so far."""
+    problems: list[Problem] = []
+    clade = cells[0]
+    if clade in first:
+        message = f"clade {clade!r} stands already in line {first[clade]}"
+        problems.append(Problem(message, "keep one row", file, line, value=clade))
+    first.setdefault(clade, line)
+    if len(cells) < width:
+        message = f"the row is cut off: {len(cells)} of {width} cells"
+        return [*problems, Problem(message, "copy or make the table again", file, line, value=clade)]
+    return problems + _cell_problems(file, line, [cells[j] for j in columns], samples)
+
+
+def _cell_problems(file: str, line: int, cells: list[str], samples: list[str]) -> list[Problem]:
+    problems = []
+    for cell, sample in zip(cells, samples, strict=True):
+        try:
+            number = float(cell)
+        except ValueError:
+            fix = "write decimals with a point" if "," in cell else "write a percentage"
+            problems.append(Problem(f"{cell!r} is not a number", fix, file, line, sample, cell))
+            continue
+        if not math.isfinite(number):
+            problems.append(Problem(f"{cell!r} is not a finite number", "write a percentage", file, line, sample, cell))
+        elif number < 0:
+            problems.append(Problem(f"{cell} is negative", "percentages are 0 to 100", file, line, sample, cell))
+    return problems
+
+
+def _total_problems(parsed: ParsedTable) -> list[Problem]:
+    """Check, per sample and rank, that the values are percentages and that no rank lost rows."""
+    problems: list[Problem] = []
+    rows: dict[str, list[int]] = {}
+    for i, clade in enumerate(parsed.clades):
+        start = clade.rfind("|") + 1
+        rows.setdefault(clade[start : start + 3], []).append(i)
+    totals = {rank: parsed.percent[rows[prefix]].sum(axis=0) for rank, prefix in RANKS.items() if prefix in rows}
+    for i, sample in enumerate(parsed.samples):
+        unclassified = np.nan_to_num(parsed.unclassified[i])
+        top = max((float(total[i]) for total in totals.values()), default=0.0)
+        if top + unclassified > _TOTAL_LIMIT:
+            rank = next(rank for rank, total in totals.items() if total[i] == top)
+            message = f"the {rank} rows of sample {sample!r} sum to {top + unclassified:.6g}, not to 100 at most"
+            problems.append(
+                Problem(message, "give MetaPhlAn's relative abundances (percent)", parsed.file, column=sample)
+            )
+        elif 0.9 < top + unclassified < 1.1:
+            message = f"the rows of sample {sample!r} sum to {top + unclassified:.6g}: fractions, not percentages"
+            problems.append(
+                Problem(message, "give MetaPhlAn's relative abundances (percent)", parsed.file, column=sample)
+            )
+        for rank in ("species", "sgb"):
+            # Every kingdom is divided wholly into species and SGBs; the ranks between may have unnamed parts.
+            if rank in totals and "kingdom" in totals and totals[rank][i] < totals["kingdom"][i] - _LOST_LIMIT:
+                message = (
+                    f"the {rank} rows of sample {sample!r} sum to {totals[rank][i]:.6g} percent, its kingdoms to "
+                    f"{totals['kingdom'][i]:.6g}: rows are missing"
+                )
+                problems.append(Problem(message, "copy or make the table again", parsed.file, column=sample))
+    return problems
+
+
+def _name_of(file: str) -> str:
+    name = Path(file).name.removesuffix(".gz").removesuffix(".bz2")
+    return Path(name).stem.replace("_profile", "")

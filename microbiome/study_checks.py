@@ -1,0 +1,210 @@
+"""What can be wrong between the rows and the tables of a study."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from microbiome.errors import Problem
+from microbiome.response import responder
+
+if TYPE_CHECKING:
+    from microbiome.study import Study
+
+__all__ = ["study_problems"]
+
+
+def study_problems(
+    study: Study,
+    samples_file: str = "samples.tsv",
+    subjects_file: str = "subjects.tsv",
+    doses_file: str = "doses.tsv",
+    allow_missing_baseline: bool = True,
+) -> list[Problem]:
+    """Return everything that is wrong between the rows and tables of a study.
+
+    Parameters
+    ----------
+    study
+        Frames whose index is the line of the file, as :func:`microbiome.tsv.parse_table` gives them.
+    samples_file, subjects_file, doses_file
+        Names used in the messages.
+    allow_missing_baseline
+        Whether a recipient without a sample on or before day 0 is a warning or an error.
+    """
+    return [
+        *_sample_problems(study, samples_file, allow_missing_baseline),
+        *_subject_problems(study, samples_file, subjects_file),
+        *_dose_problems(study, doses_file),
+    ]
+
+
+def _sample_problems(study: Study, file: str, allow_missing_baseline: bool) -> list[Problem]:
+    problems: list[Problem] = []
+    roles: dict[str, tuple[str, int]] = {}
+    for row in study.samples[["sample", "subject", "role", "day"]].itertuples():
+        line, sample, subject, role = row.Index, row.sample, row.subject, row.role
+        if subject is None or role is None:
+            continue
+        if role == "recipient" and pd.isna(row.day):
+            problems.append(
+                Problem(
+                    f"recipient sample {sample!r} has no day",
+                    "write the days since the subject's first dose, e.g. -3 or 28",
+                    file,
+                    line,
+                    "day",
+                    sample or "",
+                )
+            )
+        first_role, first_line = roles.setdefault(subject, (role, line))
+        if role != first_role:
+            problems.append(
+                Problem(
+                    f"subject {subject!r} is {role} here but {first_role} in line {first_line}",
+                    "a subject has one role",
+                    file,
+                    line,
+                    "role",
+                    role,
+                )
+            )
+    for subject, group in study.samples[study.samples["role"] == "recipient"].groupby("subject", sort=False):
+        days = group["day"].dropna()
+        before = group.loc[days.index][days <= 0]
+        if before.empty and len(days) == len(group):
+            problems.append(
+                Problem(
+                    f"recipient {subject!r} has no baseline (no sample with day <= 0)",
+                    "add the sample, or set allow_missing_baseline to go on without outcomes for this subject",
+                    file,
+                    int(group.index[0]),
+                    "day",
+                    str(subject),
+                    level="warning" if allow_missing_baseline else "error",
+                )
+            )
+        last = before[before["day"] == before["day"].max()]
+        if len(last) > 1:
+            chosen = last["sample"].iloc[-1]
+            problems.append(
+                Problem(
+                    f"recipient {subject!r} has {len(last)} samples on its baseline day {last['day'].iloc[0]}: "
+                    f"{chosen!r} is used",
+                    "keep one, or give them different days",
+                    file,
+                    int(last.index[-1]),
+                    "day",
+                    str(subject),
+                    level="warning",
+                )
+            )
+    return problems
+
+
+def _subject_problems(study: Study, samples_file: str, subjects_file: str) -> list[Problem]:
+    if study.subjects.empty:
+        return []
+    problems: list[Problem] = []
+    known = [subject for subject in study.subjects["subject"] if subject is not None]
+    sampled = study.samples.dropna(subset=["subject"]).drop_duplicates("subject")
+    known_set = set(known)
+    for line, subject in sampled["subject"].items():
+        if subject not in known_set:
+            problems.append(
+                Problem(
+                    f"subject {subject!r} is not in {subjects_file}",
+                    "add a row there" + _nearest(subject, known),
+                    samples_file,
+                    int(str(line)),
+                    "subject",
+                    subject,
+                    level="warning",
+                )
+            )
+    if {"responder", "best_response"} <= set(study.subjects.columns):
+        derived = responder(study.subjects.drop(columns="responder"))
+        for (line, given), (subject, expected) in zip(
+            study.subjects["responder"].items(), derived.items(), strict=True
+        ):
+            if pd.notna(given) and pd.notna(expected) and given != expected:
+                best = study.subjects.loc[line, "best_response"]
+                problems.append(
+                    Problem(
+                        f"subject {subject!r} has best_response {best} and responder {given}: responder is used",
+                        "make them agree if that is not meant",
+                        subjects_file,
+                        int(str(line)),
+                        "responder",
+                        str(given),
+                        level="warning",
+                    )
+                )
+    return problems
+
+
+def _dose_problems(study: Study, file: str) -> list[Problem]:
+    problems: list[Problem] = []
+    samples = study.samples.dropna(subset=["sample", "subject", "role"])
+    role = dict(zip(samples["subject"], samples["role"], strict=True))
+    owner = dict(zip(samples["sample"], samples["subject"], strict=True))
+    known = set(study.subjects["subject"]) | set(role)
+    seen: dict[tuple[object, ...], int] = {}
+
+    def say(line: int, column: str, value: str, message: str, fix: str, warning: bool = False) -> None:
+        problems.append(Problem(message, fix, file, line, column, value, level="warning" if warning else "error"))
+
+    for line, subject, day, donor, sample in study.doses[["subject", "day", "donor", "donor_sample"]].itertuples():
+        if subject is not None:
+            if subject not in known:
+                fix = "correct it or add its samples" + _nearest(subject, [s for s in known if role.get(s) != "donor"])
+                say(line, "subject", subject, f"subject {subject!r} does not exist", fix)
+            elif role.get(subject) == "donor":
+                say(line, "subject", subject, f"subject {subject!r} has role donor but receives a dose", "correct one")
+        if donor is not None:
+            if donor == subject:
+                say(line, "donor", donor, f"subject {subject!r} is its own donor", "name the donor of the product")
+            elif donor not in known:
+                fix = "correct it or add its samples" + _nearest(donor, [s for s in known if role.get(s) == "donor"])
+                say(line, "donor", donor, f"donor {donor!r} does not exist", fix)
+            elif donor not in role:
+                say(
+                    line,
+                    "donor",
+                    donor,
+                    f"donor {donor!r} has no sample",
+                    "its products count as not profiled",
+                    warning=True,
+                )
+            elif role[donor] != "donor":
+                say(line, "donor", donor, f"donor {donor!r} has role {role[donor]}", "name a subject with role donor")
+        if sample is not None and donor != subject:
+            if sample not in owner:
+                fix = "correct it, or leave it empty for all samples of the donor" + _nearest(sample, list(owner))
+                say(line, "donor_sample", sample, f"donor_sample {sample!r} does not exist", fix)
+            elif role[owner[sample]] != "donor":
+                message = f"donor_sample {sample!r} is of {owner[sample]!r}, who has role {role[owner[sample]]}"
+                say(line, "donor_sample", sample, message, "name a sample of a donor")
+            elif owner[sample] != donor:
+                message = f"donor_sample {sample!r} is of donor {owner[sample]!r}, not of {donor!r}"
+                say(line, "donor_sample", sample, message, "correct one of the two")
+        key = (subject, day, donor, sample)
+        if key in seen:
+            say(line, "donor", donor or "", f"the same dose stands in line {seen[key]}", "it counts once", warning=True)
+        seen.setdefault(key, line)
+    dated = study.doses.dropna(subset=["subject", "day"])
+    for subject, group in dated.groupby("subject", sort=False):
+        first = int(group["day"].min())
+        if first != 0:
+            line = int(group["day"].astype("int64").idxmin())
+            message = f"the first dose of subject {subject!r} is on day {first}"
+            say(line, "day", str(first), message, "count days from the first dose: it is day 0, in samples and doses")
+    return problems
+
+
+def _nearest(word: str, words: Collection[str]) -> str:
+    close = difflib.get_close_matches(word, [w for w in words if w], n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,302 @@
+"""Every column of every table, declared once: validation, documentation, schemas and captions derive from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "ALL_TABLES",
+    "DOSES",
+    "ID_PATTERN",
+    "INPUT_TABLES",
+    "OUTCOMES",
+    "OUTCOME_NAMES",
+    "OUTPUT_TABLES",
+    "RATES",
+    "READS",
+    "READS_STATUSES",
+    "SAMPLES",
+    "SUBJECTS",
+    "UNITS",
+    "Column",
+    "Table",
+]
+
+Kind = Literal["id", "text", "path", "integer", "number", "flag", "choice"]
+
+#: What a sample may be called: it becomes part of file names and of shell commands.
+ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    name
+        As it stands in the header.
+    kind
+        ``id`` (string, never converted: ``007``, ``NA`` and ``1e5`` are legal), ``text``, ``path``, ``integer``,
+        ``number``,
+        ``flag`` (0 or 1), ``choice`` (one of `allowed`).
+    meaning
+        One sentence for documentation and captions.
+    unit
+        Unit of a number, for example ``days`` or ``fraction``.
+    required
+        The column must be in the header.
+    filled
+        No cell of it may be empty.
+    allowed
+        The words a ``choice`` may take.
+    minimum, maximum
+        Bounds of a number, both included.
+    pattern
+        Regular expression that the whole of an ``id`` must match.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    required: bool = False
+    filled: bool = False
+    allowed: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One kind of table.
+
+    Parameters
+    ----------
+    name
+        The short name, which is also the config key and the usual file name without ``.tsv``.
+    meaning
+        One row per what.
+    columns
+        In their usual order.
+    key
+        Columns whose values together must be unique.
+    open
+        Extra columns are kept (as covariates); otherwise they are an error.
+    """
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    open: bool = True
+
+    def __getitem__(self, name: str) -> Column:
+        """Return the column called `name`."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [column.name for column in self.columns]
+
+
+_SAMPLE = Column("sample", "id", "One stool library.", required=True, filled=True, pattern=ID_PATTERN)
+_SUBJECT = Column("subject", "id", "One person.", required=True, filled=True)
+_DAY = Column("day", "integer", "Days since the subject's first dose; day <= 0 is before it.", unit="days")
+
+SAMPLES = Table(
+    "samples",
+    "One row per sample.",
+    (
+        _SAMPLE,
+        _SUBJECT,
+        Column(
+            "role",
+            "choice",
+            "Whose stool it is.",
+            required=True,
+            filled=True,
+            allowed=("recipient", "donor", "control"),
+        ),
+        Column(
+            "day",
+            "integer",
+            "Days since the subject's first dose; day <= 0 is before it. Required for recipients.",
+            unit="days",
+            required=True,
+        ),
+        Column("reads", "integer", "Reads (both mates) sequenced of the sample.", unit="reads", minimum=0),
+    ),
+    key=("sample",),
+)
+
+UNITS = Table(
+    "units",
+    "One row per sequencing run of a sample; only when starting from FASTQ. Several units of a sample are merged.",
+    (
+        _SAMPLE,
+        Column("unit", "id", "One sequencing run of the sample.", required=True, filled=True, pattern=ID_PATTERN),
+        Column(
+            "fq1",
+            "path",
+            "FASTQ of the first mates, plain or .gz; relative to the folder in which the workflow is started.",
+            required=True,
+            filled=True,
+        ),
+        Column("fq2", "path", "FASTQ of the second mates; empty for single-end.", required=True),
+    ),
+    key=("sample", "unit"),
+)
+
+SUBJECTS = Table(
+    "subjects",
+    "One row per subject, and what is known of it.",
+    (
+        _SUBJECT,
+        Column("arm", "text", "Arm of the trial: fmt, placebo or any other name."),
+        Column(
+            "best_response", "choice", "Best overall response (RECIST 1.1).", allowed=("CR", "PR", "SD", "PD", "NE")
+        ),
+        Column(
+            "responder",
+            "choice",
+            "Response; where the column is absent it is yes for CR and PR, no for SD and PD.",
+            allowed=("yes", "no"),
+        ),
+        Column("pfs_days", "number", "Progression-free survival or follow-up.", unit="days", minimum=0),
+        Column("pfs_event", "flag", "1 progressed or died, 0 censored."),
+        Column("os_days", "number", "Overall survival or follow-up.", unit="days", minimum=0),
+        Column("os_event", "flag", "1 died, 0 censored."),
+        Column("irae_grade", "integer", "Worst CTCAE grade of an immune-related adverse event.", minimum=0, maximum=5),
+    ),
+    key=("subject",),
+)
+
+DOSES = Table(
+    "doses",
+    "One row per donor product received: several donors, pooled batches, repeated doses and lots are just more rows.",
+    (
+        _SUBJECT,
+        Column(
+            "day",
+            "integer",
+            "Day of the dose; the first dose is day 0, after that day's sample.",
+            unit="days",
+            required=True,
+            filled=True,
+            minimum=0,
+        ),
+        Column("donor", "id", "A subject with role donor.", required=True, filled=True),
+        Column("donor_sample", "id", "Which sample of the donor; empty = all samples of that donor.", required=True),
+    ),
+)
+
+OUTCOME_NAMES = (
+    "engrafted",
+    "not_engrafted",
+    "shared_kept",
+    "shared_depleted",
+    "persisted",
+    "depleted",
+    "gained",
+)
+
+_FRACTION = {"unit": "fraction", "minimum": 0.0, "maximum": 1.0}
+
+OUTCOMES = Table(
+    "outcomes",
+    "One row per post sample and taxon that is detected in the donor set, the baseline or the post sample.",
+    (
+        _SUBJECT,
+        _SAMPLE,
+        _DAY,
+        Column(
+            "baseline_sample", "id", "The subject's last profiled sample with day <= 0; missing without.", required=True
+        ),
+        Column("taxon", "id", "Row of the profile, an SGB by default.", required=True, filled=True),
+        Column(
+            "donor_abundance",
+            "number",
+            "Largest abundance among the profiled donor products received by that day, so that it exceeds "
+            "`detection` exactly when D = 1; 0 when the donor set is empty, missing when products "
+            "were received and none is profiled.",
+            minimum=0.0,
+        ),
+        Column("baseline_abundance", "number", "Abundance in the baseline.", minimum=0.0),
+        Column("post_abundance", "number", "Abundance in the post sample.", minimum=0.0),
+        Column(
+            "outcome",
+            "choice",
+            "The cell of donor x baseline x post; missing when a donor or baseline that it needs has no profile.",
+            allowed=OUTCOME_NAMES,
+        ),
+        Column("donor_detected", "flag", "D: detected in any donor product received by then."),
+        Column("baseline_detected", "flag", "B: detected in the baseline."),
+        Column("post_detected", "flag", "R: detected in the post sample."),
+        Column("donor_products", "integer", "Donor products (donor samples) received by then.", minimum=0),
+        Column("donor_products_unprofiled", "integer", "How many of them have no profile.", minimum=0),
+    ),
+    key=("sample", "taxon"),
+)
+
+RATES = Table(
+    "rates",
+    "One row per post sample: how many taxa had each outcome, and the rates. A rate with denominator 0 is missing.",
+    (
+        _SUBJECT,
+        _SAMPLE,
+        _DAY,
+        Column(
+            "baseline_sample", "id", "The subject's last profiled sample with day <= 0; missing without.", required=True
+        ),
+        *(Column(name, "integer", f"Taxa with outcome `{name}`.", unit="taxa", minimum=0) for name in OUTCOME_NAMES),
+        Column("donor_taxa", "integer", "|D|: taxa detected in the donor set.", unit="taxa", minimum=0),
+        Column("baseline_taxa", "integer", "|B|: taxa detected in the baseline.", unit="taxa", minimum=0),
+        Column("post_taxa", "integer", "|R|: taxa detected in the post sample.", unit="taxa", minimum=0),
+        Column("lost_taxa", "integer", "Baseline taxa not detected in the post sample.", unit="taxa", minimum=0),
+        Column("engraftment_rate", "number", "engrafted / (engrafted + not_engrafted).", **_FRACTION),  # type: ignore[arg-type]
+        Column("depletion_rate", "number", "(depleted + shared_depleted) / baseline_taxa.", **_FRACTION),  # type: ignore[arg-type]
+        Column("depletion_rate_donor_absent", "number", "depleted / (depleted + persisted).", **_FRACTION),  # type: ignore[arg-type]
+        Column("donor_recovery", "number", "|D and R| / |D| (PEDS of q2-fmt).", **_FRACTION),  # type: ignore[arg-type]
+        Column("baseline_recovery", "number", "|B and R| / |B| (PPRS of q2-fmt).", **_FRACTION),  # type: ignore[arg-type]
+        Column("donor_products", "integer", "Donor products (donor samples) received by then.", minimum=0),
+        Column("donor_products_unprofiled", "integer", "How many of them have no profile.", minimum=0),
+    ),
+    key=("sample",),
+)
+
+READS_STATUSES = ("ok", "few_reads", "no_taxa", "no_profile")
+
+READS = Table(
+    "reads",
+    "One row per sample: how many reads were left after each step, and whether there is a profile. Reads of both mates count.",
+    (
+        _SAMPLE,
+        Column("units", "integer", "Sequencing runs that were merged.", minimum=0),
+        Column("reads_raw", "integer", "Reads in the FASTQ files.", unit="reads", minimum=0),
+        Column("reads_trimmed", "integer", "Reads left by trimming and quality filter.", unit="reads", minimum=0),
+        Column("reads_nonhost", "integer", "Reads left by host removal.", unit="reads", minimum=0),
+        Column("reads_profiled", "integer", "Reads that MetaPhlAn used.", unit="reads", minimum=0),
+        Column("unclassified", "number", "Estimated part of the reads of unknown taxa.", **_FRACTION),  # type: ignore[arg-type]
+        Column("taxa", "integer", "Taxa with an abundance above 0.", unit="taxa", minimum=0),
+        Column(
+            "status",
+            "choice",
+            "ok; few_reads: too few reads to profile; no_taxa: profiled, nothing found; no_profile: in no profile table.",
+            filled=True,
+            allowed=READS_STATUSES,
+        ),
+        Column("reason", "text", "Why the status is not ok."),
+    ),
+    key=("sample",),
+)
+
+INPUT_TABLES = (SAMPLES, UNITS, SUBJECTS, DOSES)
+OUTPUT_TABLES = (OUTCOMES, RATES, READS)
+ALL_TABLES = INPUT_TABLES + OUTPUT_TABLES
