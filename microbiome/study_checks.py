@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection
+import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from microbiome.errors import Problem
 from microbiome.response import responder
+from microbiome.validation import did_you_mean
 
 if TYPE_CHECKING:
     from microbiome.study import Study
@@ -72,31 +73,35 @@ def _sample_problems(study: Study, file: str, allow_missing_baseline: bool) -> l
                     role,
                 )
             )
-    for subject, group in study.samples[study.samples["role"] == "recipient"].groupby("subject", sort=False):
-        days = group["day"].dropna()
-        before = group.loc[days.index][days <= 0]
-        if before.empty and len(days) == len(group):
+    # Plain loops: a frame for each of thousands of subjects would take seconds at every start of the workflow.
+    recipients: dict[str, list[tuple[int, str, int | None]]] = defaultdict(list)
+    for line, sample, subject, role, day in study.samples[["sample", "subject", "role", "day"]].itertuples():
+        if role == "recipient" and subject is not None:
+            recipients[subject].append((line, sample, None if pd.isna(day) else int(day)))
+    for subject, rows in recipients.items():
+        before = [(line, sample, day) for line, sample, day in rows if day is not None and day <= 0]
+        if not before and all(day is not None for *_, day in rows):
             problems.append(
                 Problem(
                     f"recipient {subject!r} has no baseline (no sample with day <= 0)",
                     "add the sample, or set allow_missing_baseline to go on without outcomes for this subject",
                     file,
-                    int(group.index[0]),
+                    int(rows[0][0]),
                     "day",
                     str(subject),
                     level="warning" if allow_missing_baseline else "error",
                 )
             )
-        last = before[before["day"] == before["day"].max()]
+        baseline_day = max((day for *_, day in before), default=None)
+        last = [(line, sample) for line, sample, day in before if day == baseline_day]
         if len(last) > 1:
-            chosen = last["sample"].iloc[-1]
             problems.append(
                 Problem(
-                    f"recipient {subject!r} has {len(last)} samples on its baseline day {last['day'].iloc[0]}: "
-                    f"{chosen!r} is used",
+                    f"recipient {subject!r} has {len(last)} samples on its baseline day {baseline_day}: "
+                    f"{last[-1][1]!r} is used",
                     "keep one, or give them different days",
                     file,
-                    int(last.index[-1]),
+                    int(last[-1][0]),
                     "day",
                     str(subject),
                     level="warning",
@@ -117,7 +122,7 @@ def _subject_problems(study: Study, samples_file: str, subjects_file: str) -> li
             problems.append(
                 Problem(
                     f"subject {subject!r} is not in {subjects_file}",
-                    "add a row there" + _nearest(subject, known),
+                    "add a row there" + did_you_mean(subject, known),
                     samples_file,
                     int(str(line)),
                     "subject",
@@ -160,7 +165,9 @@ def _dose_problems(study: Study, file: str) -> list[Problem]:
     for line, subject, day, donor, sample in study.doses[["subject", "day", "donor", "donor_sample"]].itertuples():
         if subject is not None:
             if subject not in known:
-                fix = "correct it or add its samples" + _nearest(subject, [s for s in known if role.get(s) != "donor"])
+                fix = "correct it or add its samples" + did_you_mean(
+                    subject, [s for s in known if role.get(s) != "donor"]
+                )
                 say(line, "subject", subject, f"subject {subject!r} does not exist", fix)
             elif role.get(subject) == "donor":
                 say(line, "subject", subject, f"subject {subject!r} has role donor but receives a dose", "correct one")
@@ -168,7 +175,9 @@ def _dose_problems(study: Study, file: str) -> list[Problem]:
             if donor == subject:
                 say(line, "donor", donor, f"subject {subject!r} is its own donor", "name the donor of the product")
             elif donor not in known:
-                fix = "correct it or add its samples" + _nearest(donor, [s for s in known if role.get(s) == "donor"])
+                fix = "correct it or add its samples" + did_you_mean(
+                    donor, [s for s in known if role.get(s) == "donor"]
+                )
                 say(line, "donor", donor, f"donor {donor!r} does not exist", fix)
             elif donor not in role:
                 say(
@@ -183,7 +192,7 @@ def _dose_problems(study: Study, file: str) -> list[Problem]:
                 say(line, "donor", donor, f"donor {donor!r} has role {role[donor]}", "name a subject with role donor")
         if sample is not None and donor != subject:
             if sample not in owner:
-                fix = "correct it, or leave it empty for all samples of the donor" + _nearest(sample, list(owner))
+                fix = "correct it, or leave it empty for all samples of the donor" + did_you_mean(sample, list(owner))
                 say(line, "donor_sample", sample, f"donor_sample {sample!r} does not exist", fix)
             elif role[owner[sample]] != "donor":
                 message = f"donor_sample {sample!r} is of {owner[sample]!r}, who has role {role[owner[sample]]}"
@@ -195,16 +204,12 @@ def _dose_problems(study: Study, file: str) -> list[Problem]:
         if key in seen:
             say(line, "donor", donor or "", f"the same dose stands in line {seen[key]}", "it counts once", warning=True)
         seen.setdefault(key, line)
-    dated = study.doses.dropna(subset=["subject", "day"])
-    for subject, group in dated.groupby("subject", sort=False):
-        first = int(group["day"].min())
+    first_dose: dict[str, tuple[int, int]] = {}
+    for line, subject, day in study.doses[["subject", "day"]].itertuples():
+        if subject is not None and not pd.isna(day) and day < first_dose.get(subject, (math.inf, 0))[0]:
+            first_dose[subject] = (int(day), int(line))
+    for subject, (first, line) in first_dose.items():
         if first != 0:
-            line = int(group["day"].astype("int64").idxmin())
             message = f"the first dose of subject {subject!r} is on day {first}"
             say(line, "day", str(first), message, "count days from the first dose: it is day 0, in samples and doses")
     return problems
-
-
-def _nearest(word: str, words: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, [w for w in words if w], n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

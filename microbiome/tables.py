@@ -275,7 +275,7 @@ READS_STATUSES = ("ok", "few_reads", "no_taxa", "no_profile")
 
 READS = Table(
     "reads",
-    "One row per sample: how many reads were left after each step, and whether there is a profile. Reads of both mates count.",
+    "One row per sample: reads left after each step (both mates count), and whether there is a profile.",
     (
         _SAMPLE,
         Column("units", "integer", "Sequencing runs that were merged.", minimum=0),
@@ -288,7 +288,8 @@ READS = Table(
         Column(
             "status",
             "choice",
-            "ok; few_reads: too few reads to profile; no_taxa: profiled, nothing found; no_profile: in no profile table.",
+            "ok; few_reads: too few reads to profile; no_taxa: profiled, nothing found; "
+            "no_profile: in no profile table.",
             filled=True,
             allowed=READS_STATUSES,
         ),

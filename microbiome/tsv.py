@@ -140,7 +140,10 @@ def parse_table(path: str | Path, table: Table) -> tuple[pd.DataFrame, list[Prob
         if len(row) != len(header):
             message = f"the row has {len(row)} cells, the header has {len(header)}"
             problems.append(Problem(message, "separate all cells by tabs, also the empty ones", name, line))
-        cells.append([*row, *[None] * len(header)][: len(header)])
+            # Its cells stand under the wrong names: what is said of them would mislead.
+            cells.append([None] * len(header))
+        else:
+            cells.append([*row])
 
     index = pd.Index(lines[1:], name="line", dtype="int64")
     declared = {column.name: column for column in table.columns}
@@ -184,7 +187,7 @@ def read_result(path: str | Path, table: Table) -> pd.DataFrame:
         skip += 1
     declared = {column.name: column for column in table.columns}
     try:
-        names = text.split("\n", skip + 1)[skip].rstrip("\r").split("\t")
+        names = next(csv.reader([text.split("\n", skip + 1)[skip].rstrip("\r")], delimiter="\t"), [])
         numeric = {
             n: _NUMERIC_DTYPES[declared[n].kind] for n in names if n in declared and declared[n].kind in _NUMERIC_DTYPES
         }
@@ -203,7 +206,7 @@ def read_result(path: str | Path, table: Table) -> pd.DataFrame:
             return frame.astype(dict.fromkeys(strings, "object")).where(
                 frame.notna() | ~frame.columns.isin(strings), None
             )
-    except (ValueError, pd.errors.ParserError):
+    except (ValueError, IndexError, pd.errors.ParserError):
         pass
     return read_table(path, table).reset_index(drop=True)
 
@@ -249,7 +252,7 @@ def parse_features(text: str, name: str) -> pd.DataFrame:
     values = np.empty((len(lines) - start - 1, len(samples)))
     bad_cells = 0
     for number, line in enumerate(lines[start + 1 :], start=start + 2):
-        if not line.strip():
+        if not line.strip(" \t"):
             continue
         first, *row = line.split("\t")
         feature = _unquoted(first)
@@ -310,7 +313,13 @@ def write_table(frame: pd.DataFrame, path: str | Path, comments: Sequence[str] =
     buffer = io.StringIO()
     for comment in comments:
         buffer.writelines(f"# {line}\n" for line in comment.splitlines() or [""])
+    start = buffer.tell()
     frame.to_csv(buffer, sep="\t", index=False, na_rep="", lineterminator="\n")
+    if "\r" in buffer.getvalue():
+        # The csv module does not quote a lone carriage return, which readers take for the end of the line.
+        buffer.seek(start)
+        buffer.truncate()
+        frame.to_csv(buffer, sep="\t", index=False, na_rep="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     write_text(buffer.getvalue(), path)
 
 
@@ -342,9 +351,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         folder = None if special else target.parent
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{target.name}."[:200], suffix=".part")
     except OSError as error:
-        raise InputError(
-            Problem(f"cannot be written ({error.strerror})", "choose another output file", str(path))
-        ) from error
+        # mkdir() says "File exists" of a folder that is a file.
+        reason = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror
+        raise InputError(Problem(f"cannot be written ({reason})", "choose another output file", str(path))) from error
     os.close(handle)
     part = Path(temporary)
     try:

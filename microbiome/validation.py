@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
 from microbiome.errors import Problem
 from microbiome.tables import Column, Table
 
-__all__ = ["check_header", "check_key", "convert", "is_number", "shown", "typed"]
+__all__ = ["check_header", "check_key", "convert", "did_you_mean", "is_number", "shown", "typed"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_MOST_COMPARED = 300
 _SEPARATORS = ((",", "commas"), (";", "semicolons"), ("|", "bars"), (" ", "spaces"))
 
 
@@ -27,6 +30,25 @@ def shown(cell: str) -> str:
     """Quote a cell for a message, shortened where it is long, with invisible characters made visible."""
     text = ascii(cell) if not cell.isprintable() else repr(cell)
     return text if len(text) <= 80 else f"{text[:76]}...{text[0]}"
+
+
+def did_you_mean(word: str, words: Collection[str | None]) -> str:
+    """Return ``" (did you mean 'X'?)"`` with the nearest of `words`, or nothing where none is near."""
+    bare = _bare_names(frozenset(words))
+    if _bare(word) in bare:
+        return f" (did you mean {bare[_bare(word)]!r}?)"
+    # The comparison of all pairs would take minutes when thousands of names are wrong in the same way.
+    close = difflib.get_close_matches(word, bare.values(), n=1) if len(bare) <= _MOST_COMPARED else []
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+@functools.lru_cache(maxsize=8)
+def _bare_names(words: frozenset[str | None]) -> dict[str, str]:
+    return {_bare(word): word for word in sorted(word for word in words if word)}
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def check_header(header: Sequence[str], line: int, table: Table, file: str) -> tuple[list[str], list[Problem]]:

@@ -17,8 +17,8 @@ __all__ = ["main"]
 # Modules of this package with a function ``add(subparsers)``, in the order of the help text.
 _GROUPS = ("check", "simulate", "profiles", "diversity", "outcomes", "workflow", "report")
 
-_EPILOG = """Every subcommand writes one tidy TSV to --output (- is standard output), logs to standard error, and exits with 0,
-or with 2 and one line per problem when the input cannot be used."""
+_EPILOG = """Every subcommand writes one tidy TSV to --output (- is standard output), logs to standard error, and exits
+with 0, or with 2 and one line per problem when the input cannot be used."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

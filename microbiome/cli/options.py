@@ -8,6 +8,17 @@ from collections.abc import Callable
 __all__ = ["add_command", "doses", "output", "profile", "samples", "seed", "subjects"]
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that names a default only where there is one to know: not of flags, nor of what may be left out."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.required or action.default in (None, True, False, "", []):
+            return action.help
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
+        return super()._get_help_string(action)
+
+
 def add_command(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
@@ -20,7 +31,7 @@ def add_command(
         name,
         help=summary,
         description=description or summary[:1].upper() + summary[1:] + ".",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=run)
@@ -28,12 +39,12 @@ def add_command(
 
 
 def output(parser: argparse.ArgumentParser, what: str = "table (TSV)") -> None:
-    """``-o/--output``."""
+    """Add ``-o/--output``."""
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help=f"{what}; - is standard output")
 
 
 def profile(parser: argparse.ArgumentParser) -> None:
-    """``--profile`` and how it is read."""
+    """Add ``--profile`` and how it is read."""
     parser.add_argument(
         "--profile",
         required=True,
@@ -56,24 +67,24 @@ def profile(parser: argparse.ArgumentParser) -> None:
 
 
 def samples(parser: argparse.ArgumentParser) -> None:
-    """``--samples``."""
+    """Add ``--samples``."""
     parser.add_argument("--samples", required=True, metavar="TSV", help="samples table: sample, subject, role, day")
 
 
 def subjects(parser: argparse.ArgumentParser, required: bool = False) -> None:
-    """``--subjects``."""
+    """Add ``--subjects``."""
     parser.add_argument(
         "--subjects", required=required, metavar="TSV", help="subjects table: subject, arm, response, ..."
     )
 
 
 def doses(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """``--doses``."""
+    """Add ``--doses``."""
     parser.add_argument(
         "--doses", required=required, metavar="TSV", help="doses table: subject, day, donor, donor_sample"
     )
 
 
 def seed(parser: argparse.ArgumentParser) -> None:
-    """``--seed``."""
+    """Add ``--seed``."""
     parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")

@@ -16,8 +16,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "outcomes",
         _outcomes,
         "what became of each taxon in each post sample",
-        "Compare each post sample with the donor products received by then and with the baseline: engrafted, not_engrafted, shared_kept, "
-        "shared_depleted, persisted, depleted or gained. Presence alone does not prove transfer.",
+        "Compare each post sample with the donor products received by then and with the baseline: engrafted, "
+        "not_engrafted, shared_kept, shared_depleted, persisted, depleted or gained. "
+        "Presence alone does not prove transfer.",
     )
     options.profile(parser)
     options.samples(parser)
@@ -33,7 +34,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "rates",
         _rates,
         "engraftment and depletion rates of each post sample",
-        "Count the outcomes of each post sample and give the rates beside the counts. A rate with denominator 0 is empty.",
+        "Count the outcomes of each post sample and give the rates beside the counts. A rate with denominator 0 is "
+        "empty.",
     )
     parser.add_argument("--outcomes", required=True, metavar="TSV", help="table written by `microbiome outcomes`")
     options.output(parser)

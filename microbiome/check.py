@@ -1,0 +1,246 @@
+"""``microbiome check``: everything that can be wrong with the input of the workflow, all at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from microbiome.check_profiles import profile_problems, profile_samples
+from microbiome.check_units import fastq_problems, unit_problems
+from microbiome.config import expand_profiles, parse_config, validate_config
+from microbiome.errors import InputError, Problem
+from microbiome.references import host_index_problems, metaphlan_database_problems
+from microbiome.study import Study
+from microbiome.study_checks import study_problems
+from microbiome.tables import DOSES, SAMPLES, SUBJECTS, UNITS, Table
+from microbiome.tools import check_tools
+from microbiome.tsv import empty_table, open_text, parse_table
+from microbiome.validation import did_you_mean
+from microbiome.yamlfile import YamlFile, read_yaml
+
+__all__ = ["Checked", "check", "check_all"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Parameters
+    ----------
+    problems
+        Errors and warnings, in the order config, tables, files, references, tools.
+    config
+        The configuration with its defaults filled in.
+    counts
+        How many ``samples``, ``subjects``, ``doses``, and ``units`` or ``profiles`` there are.
+    """
+
+    problems: list[Problem]
+    config: dict[str, Any]
+    counts: dict[str, int]
+
+
+def check(
+    config: Mapping[str, Any] | str | Path, file: str = "", whole: bool = True, tools: bool = True
+) -> list[Problem]:
+    """Return everything that is wrong with the input of the workflow (see :func:`check_all`)."""
+    return check_all(config, file, whole, tools).problems
+
+
+def check_all(
+    config: Mapping[str, Any] | str | Path, file: str = "", whole: bool = True, tools: bool = True
+) -> Checked:
+    """Check configuration, tables, FASTQ files or profiles, references and programs.
+
+    Nothing is written. Whatever can still be checked is checked, so that all problems come at once.
+
+    Parameters
+    ----------
+    config
+        Path of the configuration, or what Snakemake read from it.
+    file
+        Where a mapping comes from, for the lines in messages.
+    whole
+        Read FASTQ files and profiles to their end. Otherwise their existence, size and first record or header are
+        checked, which takes seconds for thousands of samples; the workflow does that at every start, so that a file
+        that has disappeared is noticed although all results are there.
+    tools
+        Also look for the programs that the workflow calls when it starts from FASTQ.
+    """
+    if isinstance(config, Mapping):
+        settings, problems = validate_config(config, file)
+    else:
+        file = str(config)
+        settings, problems = parse_config(config)
+    source = read_yaml(file) if file and Path(file).is_file() else YamlFile()
+    place = _Place(file, source)
+
+    tables = _Tables({}, set())
+    for table in (SAMPLES, SUBJECTS, DOSES, UNITS):
+        problems += _read(settings[table.name], table, place, tables)
+    # Of a cell that could not be read it is no news that it is missing.
+    unread = {(problem.file, problem.line, problem.column) for problem in problems}
+    found = _study(tables, settings)
+    problems += [problem for problem in found if (problem.file, problem.line, problem.column) not in unread]
+    problems += _factors(tables, settings, place)
+    counts = {name: len(frame) for name, frame in tables.frames.items()}
+    if "samples" in tables.frames:
+        # The subjects table may be absent, or name people without a sample.
+        counts = {"samples": 0, "subjects": 0} | counts
+        counts["subjects"] = tables.frames["samples"]["subject"].nunique()
+    if settings["units"]:
+        problems += _from_fastq(tables, settings, place, whole)
+    elif settings["profiles"]:
+        found, counts["profiles"] = _from_profiles(tables, settings, place, whole)
+        problems += found
+    problems += _tree(settings["diversity"]["tree"], place, whole)
+    if Path(settings["results"]).exists() and not Path(settings["results"]).is_dir():
+        message = f"{settings['results']!r} is a file"
+        problems.append(place.problem("results", Problem(message, "name a folder", value=settings["results"])))
+    if tools and settings["units"]:
+        problems += check_tools()
+    return Checked(list(dict.fromkeys(problems)), settings, counts)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables that could be read, and the names of those among the given that have all their rows."""
+
+    frames: dict[str, pd.DataFrame]
+    complete: set[str]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a key of the configuration stands."""
+
+    file: str
+    source: YamlFile
+
+    def problem(self, key: str, problem: Problem) -> Problem:
+        """Return the problem as one of that key."""
+        line = self.source.lines.get(tuple(key.split(".")))
+        return Problem(problem.message, problem.fix, self.file, line, key, problem.value, problem.level)
+
+
+def _read(path: str, table: Table, place: _Place, tables: _Tables) -> list[Problem]:
+    """Read one table into `tables`; one that is not given is complete without being there."""
+    if not path:
+        tables.complete.add(table.name)
+        return []
+    if not Path(path).exists():
+        fix = "correct the path, or write the table (docs/tables.md)"
+        return [place.problem(table.name, Problem(f"{path!r} does not exist", fix, value=path))]
+    frame, problems = parse_table(path, table)
+    errors = [problem for problem in problems if problem.level == "error"]
+    if frame.empty and not errors and table in (SAMPLES, UNITS):
+        return [*problems, Problem("the table has no rows", "fill it in (docs/tables.md)", path)]
+    if not frame.empty or not errors:
+        tables.frames[table.name] = frame
+        # An error without a column is one of the file or of a whole row.
+        if all(problem.column for problem in errors):
+            tables.complete.add(table.name)
+    return problems
+
+
+def _study(tables: _Tables, settings: Mapping[str, Any]) -> list[Problem]:
+    """Compare the tables of the study with each other, when all that are given have all their rows."""
+    if not {"samples", "subjects", "doses"} <= tables.complete or "samples" not in tables.frames:
+        return []
+    return study_problems(
+        Study(
+            tables.frames["samples"],
+            tables.frames.get("subjects", empty_table(SUBJECTS)),
+            tables.frames.get("doses", empty_table(DOSES)),
+        ),
+        settings["samples"],
+        settings["subjects"] or "subjects.tsv",
+        settings["doses"] or "doses.tsv",
+        settings["allow_missing_baseline"],
+    )
+
+
+def _factors(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> list[Problem]:
+    """Look for the columns that the PERMANOVA names."""
+    given = [name for name in ("samples", "subjects") if settings[name]]
+    if not given or not all(name in tables.frames for name in given):
+        return []
+    columns = [str(column) for name in given for column in tables.frames[name].columns]
+    files = " and ".join(settings[name] for name in given)
+    permanova = settings["diversity"]["permanova"]
+    wanted = [("factors", factor) for factor in permanova["factors"]]
+    wanted += [("strata", permanova["strata"])] if permanova["strata"] else []
+    return [
+        place.problem(
+            f"diversity.permanova.{key}",
+            Problem(f"column {name!r} is not in {files}", "name a column" + did_you_mean(name, columns), value=name),
+        )
+        for key, name in wanted
+        if name not in columns
+    ]
+
+
+def _from_fastq(tables: _Tables, settings: Mapping[str, Any], place: _Place, whole: bool) -> list[Problem]:
+    problems: list[Problem] = []
+    units = tables.frames.get("units")
+    if units is not None:
+        comparable = {"samples", "units"} <= tables.complete
+        samples = tables.frames.get("samples") if comparable else None
+        problems += unit_problems(units, samples, settings["units"], settings["samples"])
+        problems += fastq_problems(units, settings["units"], whole)
+    metaphlan = settings["metaphlan"]
+    if metaphlan["database"] and metaphlan["index"]:
+        for problem in metaphlan_database_problems(metaphlan["database"], metaphlan["index"]):
+            problems.append(place.problem(f"metaphlan.{problem.column}", problem))
+    if settings["host_index"]:
+        problems += [place.problem("host_index", problem) for problem in host_index_problems(settings["host_index"])]
+    return problems
+
+
+def _from_profiles(
+    tables: _Tables, settings: Mapping[str, Any], place: _Place, whole: bool
+) -> tuple[list[Problem], int]:
+    files = expand_profiles(settings["profiles"])
+    profiled, found = profile_samples(files, whole, settings["profile"]["rank"])
+    problems = [_unmatched(problem, settings["profiles"], place) for problem in found]
+    # After a file that cannot be read, samples without a profile would only repeat that.
+    unread = any(problem.level == "error" for problem in found)
+    if "samples" in tables.frames and "samples" in tables.complete and not unread:
+        problems += profile_problems(profiled, tables.frames["samples"], settings["samples"])
+    return problems, len(profiled)
+
+
+def _unmatched(problem: Problem, patterns: list[str], place: _Place) -> Problem:
+    """Make the absence of a file a problem of the configuration that names it."""
+    if problem.file in patterns and not Path(problem.file).exists():
+        pattern = any(mark in problem.file for mark in "*?[")
+        message = f"no file matches {problem.file!r}" if pattern else f"{problem.file!r} does not exist"
+        return place.problem("profiles", Problem(message, "correct the path", value=problem.file))
+    return problem
+
+
+def _tree(path: str, place: _Place, whole: bool) -> list[Problem]:
+    if not path:
+        return []
+    try:
+        if whole:
+            from microbiome.diversity.tree import read_tree
+
+            read_tree(path)
+        else:
+            text = open_text(path).strip()
+            if not text.startswith("(") or not text.endswith(";"):
+                raise InputError(Problem("not a Newick tree", "give the tree of the marker database", path))
+    except InputError as error:
+        return [
+            place.problem("diversity.tree", Problem(f"{path!r}: {p.message}", p.fix, value=path, level=p.level))
+            for p in error.problems
+        ]
+    return []

@@ -1,0 +1,122 @@
+"""Checking of finished profiles: their form, their databases, and that they are those of the samples table."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from microbiome.errors import InputError, Problem, collecting
+from microbiome.metaphlan import combination_problems, is_metaphlan, read_abundance
+from microbiome.metaphlan_format import ParsedTable, parse_metaphlan
+from microbiome.tsv import open_text, parse_features
+from microbiome.validation import did_you_mean
+
+__all__ = ["profile_problems", "profile_samples"]
+
+
+def profile_samples(
+    files: Sequence[str], whole: bool = True, rank: str = "auto"
+) -> tuple[dict[str, str], list[Problem]]:
+    """Find out which samples the profiles are of.
+
+    Parameters
+    ----------
+    files
+        MetaPhlAn tables, or one feature table.
+    whole
+        Read every value; otherwise the headers only.
+    rank
+        The rank that must be there (with `whole`).
+
+    Returns
+    -------
+    samples
+        The file of each sample.
+    problems
+        What is wrong with the files, alone and together.
+    """
+    samples: dict[str, str] = {}
+    problems: list[Problem] = []
+    tables: list[ParsedTable] = []
+    for file in files:
+        with collecting(problems):
+            head, first = _head(file)
+            if len(files) == 1 and not is_metaphlan(head + first):
+                samples.update(dict.fromkeys(parse_features(head + first, file).index, file))
+                continue
+            # Without rows of data: the first row alone would look like a table that lost the others.
+            table = parse_metaphlan(file, head)
+            tables.append(table)
+            samples.update(dict.fromkeys(table.samples, file))
+    problems += combination_problems(tables)
+    if whole and files:
+        with collecting(problems):
+            read_abundance(files, rank)
+    return samples, list(dict.fromkeys(problems))
+
+
+def profile_problems(profiled: dict[str, str], samples: pd.DataFrame, samples_file: str) -> list[Problem]:
+    """Return the samples that have no profile and the profiles that are of no sample.
+
+    Parameters
+    ----------
+    profiled
+        The file of each profiled sample.
+    samples
+        Samples table, its index the line of the file.
+    samples_file
+        Name used in the messages.
+    """
+    problems: list[Problem] = []
+    known = {name for name in samples["sample"] if name is not None}
+    loose = [name for name in profiled if name not in known]
+    for line, name, role in samples[["sample", "role"]].itertuples():
+        if name is None or name in profiled:
+            continue
+        if role == "donor":
+            # A donor product without a profile is counted and named in the outcomes: the study may go on.
+            message, fix = f"donor sample {name!r} has no profile", "its products count as not profiled"
+            problems.append(
+                Problem(message, fix + did_you_mean(name, loose), samples_file, line, "sample", name, "warning")
+            )
+        else:
+            fix = "add the profile, or remove the row" + did_you_mean(name, loose)
+            problems.append(Problem(f"sample {name!r} has no profile", fix, samples_file, line, "sample", name))
+    for name in loose:
+        fix = f"add a row to {samples_file}, or remove the profile" + did_you_mean(name, known)
+        problems.append(
+            Problem(f"profile of sample {name!r}, which is not in {samples_file}", fix, profiled[name], value=name)
+        )
+    return problems
+
+
+def _head(file: str) -> tuple[str, str]:
+    """Return the header lines of a profile and its first row of data, without reading the rest of the file."""
+    head: list[bytes] = []
+    try:
+        with Path(file).open("rb") as plain:
+            zipped = plain.read(2) == b"\x1f\x8b"
+        with gzip.open(file) if zipped else Path(file).open("rb") as stream:
+            for line in stream:
+                if not line.startswith((b"#", b"clade_name\t", b"\xef\xbb\xbf")) and line.strip():
+                    # The header of a feature table has no mark: that line and the next are needed.
+                    first = line if _is_clade(line) else line + next(stream, b"")
+                    return _decoded(head), _decoded([first])
+                head.append(line)
+        return _decoded(head), ""
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        # Read again in whole by the function that says what is wrong.
+        text = open_text(file)
+        raise InputError(Problem("cannot be read", "copy or make the file again", file)) from ValueError(text[:100])
+
+
+def _is_clade(line: bytes) -> bool:
+    return line.startswith((b"k__", b"d__", b"UNCLASSIFIED\t", b"UNKNOWN\t"))
+
+
+def _decoded(lines: list[bytes]) -> str:
+    return b"".join(lines).decode("utf-8-sig").replace("\r\n", "\n")

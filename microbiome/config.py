@@ -1,0 +1,316 @@
+"""Reading and validating of the configuration: every problem at once, with its line and the nearest known name."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonschema
+
+from microbiome.config_keys import KEYS, SECTIONS, TREE_METRICS, config_schema
+from microbiome.errors import Problem, raise_problems
+from microbiome.validation import is_number, shown
+from microbiome.yamlfile import Place, YamlFile, read_yaml
+
+__all__ = ["expand_profiles", "load_config", "parse_config", "validate_config"]
+
+_TEXTUAL = ("text", "path", "paths", "choice", "choices", "names")
+_LISTS = ("paths", "choices", "names")
+
+_BY_NAME = {key.name: key for key in KEYS}
+_WORDS = {
+    "text": ("a text", "put it in quotes"),
+    "path": ("a path", "put it in quotes"),
+    "paths": ("a path or a list of paths", 'write "a.tsv" or ["a.tsv", "b.tsv"]'),
+    "integer": ("an integer", "write a whole number, without quotes"),
+    "number": ("a number", "write a number, with a decimal point and without quotes"),
+    "flag": ("true or false", "write true or false, without quotes"),
+    "choice": ("a text", "write one word"),
+    "choices": ("a list", "write [a, b] or one element per line behind `- `"),
+    "names": ("a list", "write [a, b] or one element per line behind `- `"),
+}
+
+
+def load_config(path: str | Path) -> dict[str, Any]:
+    """Read and validate a configuration; raise one :class:`InputError` with all problems.
+
+    Returns
+    -------
+    dict
+        Nested as in the file, every key there, defaults filled in; ``profiles`` is always a list.
+    """
+    config, problems = parse_config(path)
+    raise_problems(problems)
+    return config
+
+
+def parse_config(path: str | Path) -> tuple[dict[str, Any], list[Problem]]:
+    """Read and validate a configuration, and return what could be read together with every problem found."""
+    source = read_yaml(path)
+    if source.problems and not source.data:
+        return _defaults(), source.problems
+    return _validate(source.data, str(path), source)
+
+
+def validate_config(config: Mapping[str, Any], file: str = "") -> tuple[dict[str, Any], list[Problem]]:
+    """Validate a configuration that was read already, by Snakemake for example.
+
+    Parameters
+    ----------
+    config
+        Nested mapping.
+    file
+        Where it comes from. When it can be read, problems name its lines, a key that stands twice is found, and a name
+        that YAML took for a number (``007``) is put right.
+
+    Returns
+    -------
+    config
+        A new dict with every key; a value that cannot be used is replaced by its default.
+    problems
+        Everything that is wrong; empty when the configuration is good.
+    """
+    source = read_yaml(file) if file and Path(file).is_file() else YamlFile()
+    return _validate(config, file, source)
+
+
+def expand_profiles(patterns: Sequence[str]) -> list[str]:
+    """Return the files that the paths and patterns stand for, each once: in the order given, those of a pattern sorted.
+
+    A pattern that no file matches is returned as it is, so that whoever opens it says so.
+    """
+    files: dict[str, None] = {}
+    for pattern in patterns:
+        # Path.glob() does not take an absolute pattern.
+        found = sorted(glob.glob(pattern, recursive=True)) if not Path(pattern).exists() else [pattern]  # noqa: PTH207
+        files.update(dict.fromkeys(found or [pattern]))
+    return list(files)
+
+
+def _defaults() -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    for key in KEYS:
+        _put(config, key.place, list(key.default) if isinstance(key.default, tuple) else key.default)
+    return config
+
+
+def _get(config: Mapping[str, Any], place: Sequence[str]) -> Any:
+    value: Any = config
+    for name in place:
+        value = value[name]
+    return value
+
+
+def _put(config: dict[str, Any], place: Sequence[str], value: object) -> None:
+    for name in place[:-1]:
+        config = config.setdefault(name, {})
+    config[place[-1]] = value
+
+
+def _validate(given: Mapping[str, Any], file: str, source: YamlFile) -> tuple[dict[str, Any], list[Problem]]:
+    data = _normal(given, source, ())
+    validator = jsonschema.Draft202012Validator(config_schema())
+    problems = list(source.problems)
+    bad: set[str] = set()
+    for error in validator.iter_errors(data):
+        for place, message, fix, text in _explained(error):
+            name = ".".join(part for part in place if isinstance(part, str))
+            problems.append(Problem(message, fix, file, _line(source, place), name, text))
+            bad.add(name)
+    config = _defaults()
+    for key in KEYS:
+        try:
+            value: Any = _get(data, key.place)
+        except (KeyError, TypeError):
+            continue
+        if key.name in bad or any(key.name.startswith(f"{name}.") for name in bad):
+            continue
+        if key.kind in ("integer", "number"):
+            value = int(value) if key.kind == "integer" else float(value)
+        if key.kind == "paths":
+            value = [path for path in ([value] if isinstance(value, str) else value) if path]
+        _put(config, key.place, value)
+    problems += [
+        Problem(message, fix, file, _line(source, tuple(name.split("."))), name, text, level=level)
+        for name, message, fix, text, level in _relations(config, bad)
+    ]
+    problems.sort(key=lambda problem: (problem.line or 0, problem.column))
+    return config, problems
+
+
+def _line(source: YamlFile, place: Place) -> int | None:
+    """Line of a key, or of the section it should stand in."""
+    while place:
+        if place in source.lines:
+            return source.lines[place]
+        place = place[:-1]
+    return None
+
+
+def _normal(value: Any, source: YamlFile, place: Place) -> Any:
+    """Copy the data: names as they are written, nothing (null) as empty, numbers such as 1e-4 as numbers."""
+    if isinstance(value, Mapping):
+        return {str(name): _normal(inner, source, (*place, str(name))) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_normal(inner, source, (*place, position)) for position, inner in enumerate(value)]
+    name = ".".join(part for part in place if isinstance(part, str))
+    if value is None and name in SECTIONS:
+        return {}
+    key = _BY_NAME.get(name)
+    if key is None:
+        return value
+    if key.kind in _TEXTUAL and not isinstance(value, str):
+        if value is None:
+            return [] if key.kind in _LISTS and len(place) == len(key.place) else ""
+        written = source.texts.get(place)
+        # A value given on the command line hides what stands in the file.
+        if written is not None and _get_quietly(source.data, place) == value:
+            return written
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if key.kind == "number" and isinstance(value, str) and is_number(value):
+        # YAML 1.1 takes 1e-4 for a text because it has no point.
+        return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        # The schema's bounds do not stop NaN.
+        return source.texts.get(place, str(value))
+    return value
+
+
+def _get_quietly(data: Any, place: Place) -> Any:
+    for part in place:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _explained(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str, str, str]]:
+    """Yield (place, message, fix, value) for one error of the schema."""
+    place: Place = tuple(error.absolute_path)
+    name = ".".join(part for part in place if isinstance(part, str))
+    value: Any = error.instance
+    key, rule, schema = _BY_NAME.get(name), str(error.validator), dict[str, Any](error.schema)  # type: ignore[arg-type]
+    text = _written(value)
+    if rule == "additionalProperties":
+        known = schema["properties"]
+        for extra in value:
+            if extra not in known:
+                yield (*place, extra), f"key {extra!r} is not known", _nearest_key(extra, place, known), extra
+    elif rule == "required":
+        for missing in schema["required"]:
+            if missing not in value:
+                yield (*place, missing), f"key {missing!r} is missing", f"add it: {_BY_NAME[missing].meaning}", ""
+    elif rule == "uniqueItems":
+        twice = next(item for i, item in enumerate(value) if item in value[:i])
+        yield place, f"{_written(twice)} stands twice", "keep one", _written(twice)
+    elif rule == "minLength":
+        yield place, "the value is empty", "fill it in" if len(place) == 1 else "fill it in or remove it", ""
+    elif rule == "pattern":
+        fix = "use letters, digits, '.', '_' and '-' only: it is a name, not a path"
+        yield place, f"{text} is not a legal name", fix, str(value)
+    elif key is None:
+        yield place, f"{text} is not a section", f"write its keys under `{name}:`, indented", text
+    elif rule == "enum" and isinstance(value, str):
+        close = difflib.get_close_matches(value.lower(), key.allowed, n=1)
+        fix = f"did you mean {close[0]!r}? Allowed: " if close else "use one of "
+        yield place, f"{text} is not allowed", fix + ", ".join(key.allowed), value
+    elif rule in ("minimum", "maximum"):
+        low, high = key.minimum, key.maximum
+        bounds = f"between {low:.12g} and {high:.12g}" if high is not None else f"at least {low:.12g}"
+        yield place, f"{text} is out of range", f"it must be {bounds}", text
+    elif isinstance(place[-1], int):
+        yield place, f"{text} is not a text", "put it in quotes", text
+    else:
+        word, fix = _WORDS[key.kind]
+        yield place, f"{text} is not {word}", fix, text
+
+
+def _written(value: object) -> str:
+    if isinstance(value, str):
+        return shown(value)
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _nearest_key(name: str, place: Place, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    # Perhaps the key is right but stands in another section.
+    leaves = {key.place[-1]: key.name for key in KEYS}
+    elsewhere = difflib.get_close_matches(name.lower(), [leaf for leaf in leaves if leaf not in known], n=1, cutoff=0.8)
+    if elsewhere:
+        return f"did you mean {leaves[elsewhere[0]]!r}?"
+    where = f"in {'.'.join(map(str, place))!r} " if place else ""
+    return f"known {where}are {', '.join(known)}"
+
+
+_Relation = tuple[str, str, str, str, Literal["error", "warning"]]
+
+
+def _relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Relation]:
+    """Yield (key, message, fix, value, level) for what is wrong between keys."""
+    units, profiles = config["units"], config["profiles"]
+    if not bad & {"units", "profiles"}:
+        if units and profiles:
+            yield "profiles", "both units and profiles are given", "give FASTQ files or profiles, not both", "", "error"
+        elif not units and not profiles:
+            yield (
+                "units",
+                "neither units nor profiles is given",
+                "name the table of FASTQ files or the profiles",
+                "",
+                "error",
+            )
+    metaphlan = config["metaphlan"]
+    for name, meaning in (("database", "the folder of the MetaPhlAn database"), ("index", "the name of the database")):
+        if units and not metaphlan[name] and f"metaphlan.{name}" not in bad:
+            yield f"metaphlan.{name}", "the value is empty", f"starting from FASTQ needs {meaning}", "", "error"
+    if metaphlan["index"] == "latest":
+        yield (
+            "metaphlan.index",
+            "'latest' is not a database",
+            "name the database, so that runs can be repeated",
+            "latest",
+            "error",
+        )
+    for name in ("metaphlan.extra", "fastp.extra"):
+        value = _get(config, name.split("."))
+        try:
+            shlex.split(value)
+        except ValueError as error:
+            yield (
+                name,
+                f"{shown(value)} is not a list of options ({str(error).lower()})",
+                "close the quotes",
+                value,
+                "error",
+            )
+    diversity = config["diversity"]
+    for name in ("alpha", "beta"):
+        for metric in diversity[name]:
+            if metric in TREE_METRICS and not diversity["tree"] and "diversity.tree" not in bad:
+                fix = "set diversity.tree, or remove the metric"
+                yield f"diversity.{name}", f"metric {metric!r} needs a tree", fix, metric, "error"
+    factors, strata = diversity["permanova"]["factors"], diversity["permanova"]["strata"]
+    if strata and strata in factors:
+        message, fix = f"factor {strata!r} is also the strata", "samples are permuted within strata: remove one"
+        yield "diversity.permanova.strata", message, fix, strata, "error"
+    elif strata and not factors and "diversity.permanova.factors" not in bad:
+        yield (
+            "diversity.permanova.strata",
+            "strata without factors has no effect",
+            "name the factors",
+            strata,
+            "warning",
+        )

@@ -1,0 +1,82 @@
+"""The programs that the workflow calls from FASTQ: whether they are there and new enough."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from microbiome.errors import Problem
+
+__all__ = ["TOOLS", "Tool", "check_tools", "version_in"]
+
+# MetaPhlAn takes seconds to print its version, more on a network drive.
+_TIMEOUT = 120.0
+_STATED = re.compile(r"version[ :]+v?(\d+(?:\.\d+)+)", re.IGNORECASE)
+_BARE = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+)")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, the oldest version that serves, and what for."""
+
+    name: str
+    minimum: str
+    purpose: str
+
+
+TOOLS = (
+    Tool("fastp", "0.20", "trims and filters reads"),
+    Tool("bowtie2", "2.4", "maps reads to the host and to the markers"),
+    Tool("metaphlan", "4.1", "profiles reads"),
+    Tool("multiqc", "1.12", "sums up the quality control"),
+)
+
+
+def version_in(text: str) -> str:
+    """Return the version number in what a program prints for ``--version``, empty where there is none."""
+    # Bowtie 2 prints its path first, which may hold other numbers.
+    found = _STATED.search(text) or _BARE.search(text)
+    return found.group(1) if found else ""
+
+
+def check_tools(tools: Iterable[Tool] = TOOLS) -> list[Problem]:
+    """Return a problem for each program that is not on PATH, does not run, or is too old."""
+    with ThreadPoolExecutor(4) as pool:
+        return [problem for found in pool.map(_check_tool, tools) for problem in found]
+
+
+def _check_tool(tool: Tool) -> list[Problem]:
+    fix = f"install {tool.name} {tool.minimum} or newer, or run Snakemake with --sdm conda"
+    program = shutil.which(tool.name)
+    if program is None:
+        return [Problem(f"not found on PATH ({tool.purpose})", fix, column=tool.name)]
+    try:
+        done = subprocess.run(  # noqa: S603 - one of the names above, no shell
+            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [Problem(f"{program} --version does not end", fix, column=tool.name, value=program)]
+    except OSError as error:
+        return [Problem(f"{program} cannot be started ({error.strerror})", fix, column=tool.name, value=program)]
+    # Printed on standard error by fastp, on standard output by the others.
+    text = (done.stdout + b"\n" + done.stderr).decode(errors="replace").strip()
+    version = version_in(text)
+    if done.returncode:
+        last = text.splitlines()[-1][:200] if text else "no message"
+        message = f"{program} --version ends with exit code {done.returncode} ({last})"
+        return [Problem(message, fix, column=tool.name, value=program)]
+    if not version:
+        message = f"the version of {program} cannot be told"
+        return [Problem(message, fix, column=tool.name, value=text[:200], level="warning")]
+    if _parts(version) < _parts(tool.minimum):
+        message = f"{program} is version {version}, {tool.minimum} or newer is needed"
+        return [Problem(message, fix, column=tool.name, value=version)]
+    return []
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
