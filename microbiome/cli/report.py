@@ -1,0 +1,71 @@
+"""``microbiome report``: everything that was found, in one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+
+from microbiome.cli import options
+
+_DESCRIPTION = """Write one self-contained HTML file: it opens without network, its figures can be saved as SVG and its
+tables sorted, searched and downloaded. Every part is optional: without a table its section says what is missing. Give
+the tables by name, or --results for the folder of the workflow, whose tables are then found under their fixed names. A
+table given by name wins, and an option given without a file (--permanova) says that there is none, whatever lies in
+the folder."""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``report``."""
+    parser = options.add_command(subparsers, "report", _run, "write the HTML report", _DESCRIPTION)
+    options.samples(parser)
+    options.subjects(parser)
+    options.doses(parser, required=False)
+    parser.add_argument(
+        "--results", metavar="DIR", help="results folder of the workflow; what is in it is used and linked"
+    )
+    parser.add_argument(
+        "--profile",
+        nargs="*",
+        metavar="FILE",
+        help="MetaPhlAn tables or one feature table; gives the taxa their names and lineages",
+    )
+    single = {
+        "reads": "read accounting (qc/reads.tsv)",
+        "alpha": "output of `microbiome alpha`",
+        "outcomes": "output of `microbiome outcomes`",
+        "rates": "output of `microbiome rates`",
+    }
+    for name, meaning in single.items():
+        parser.add_argument(f"--{name}", metavar="TSV", help=meaning)
+    several = {
+        "pcoa": "outputs of `microbiome ordinate`, named pcoa_METRIC.tsv",
+        "permanova": "outputs of `microbiome permanova`, named permanova_METRIC.tsv",
+        "similarity": "outputs of `microbiome similarity`, named similarity_METRIC.tsv",
+    }
+    for name, meaning in several.items():
+        parser.add_argument(f"--{name}", nargs="*", metavar="TSV", help=meaning)
+    parser.add_argument("--provenance", metavar="JSON", help="versions, databases, parameters and checksums of the run")
+    parser.add_argument("--link", nargs="*", metavar="FILE", help="further files to link, for example qc/multiqc.html")
+    parser.add_argument(
+        "--figures", metavar="DIR", help="also write each figure as SVG, with its data as TSV beside it"
+    )
+    parser.add_argument("--title", default="", metavar="TEXT", help="heading of the page")
+    options.output(parser, "report (HTML)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from microbiome.report import data, page
+
+    inputs = data.inputs(
+        results=arguments.results,
+        **{name: getattr(arguments, name) for name in data.INPUT_NAMES},
+    )
+    page.report(
+        inputs,
+        samples=arguments.samples,
+        subjects=arguments.subjects,
+        doses=arguments.doses,
+        output=arguments.output,
+        figures=arguments.figures,
+        title=arguments.title,
+    )
+    return 0

@@ -1,0 +1,246 @@
+"""What a page is put together from: sections with figures, tables and notes; nothing here knows HTML but for links."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from microbiome.report.theme import natural_key
+from microbiome.tables import Table
+
+__all__ = [
+    "Cell",
+    "Fact",
+    "Figure",
+    "FigureGroup",
+    "Heading",
+    "Missing",
+    "Note",
+    "Section",
+    "TableBlock",
+    "counts",
+    "file_key",
+    "frame_cells",
+    "listed",
+    "number",
+    "plural",
+    "table_of",
+    "tsv_uri",
+]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number of the summary: the number, what it counts, and a remark."""
+
+    value: str
+    label: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, the data drawn in it, and the words around it.
+
+    Parameters
+    ----------
+    key
+        Name of its files and its anchor in the page.
+    title, caption
+        What is shown, and how to read it.
+    chart
+        Altair chart.
+    data
+        What is drawn, offered as TSV.
+    subjects, samples
+        How many are in it.
+    half
+        Drawn at half width, two beside each other.
+    """
+
+    key: str
+    title: str
+    caption: str
+    chart: Any
+    data: pd.DataFrame
+    subjects: int
+    samples: int
+    half: bool = False
+    kind: str = field(default="figure", init=False)
+
+    @property
+    def size(self) -> str:
+        """``n`` in words."""
+        return counts(self.subjects, self.samples)
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """Vega-Lite specification of the chart, made (and validated) once."""
+        spec: dict[str, Any] = self.chart.to_dict()
+        return spec
+
+
+@dataclass(frozen=True)
+class FigureGroup:
+    """Further figures of the same sort, folded away behind a line of text."""
+
+    summary: str
+    figures: Sequence[Figure]
+    kind: str = field(default="group", init=False)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: what is shown, smaller text behind it, and by what it is sorted."""
+
+    text: str
+    sub: str = ""
+    sort: str = ""
+    href: str = ""
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Head of a column: name, what it means, and whether it holds numbers."""
+
+    name: str
+    meaning: str = ""
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class TableBlock:
+    """A table of the page, and the data behind it as TSV."""
+
+    key: str
+    title: str
+    caption: str
+    headings: Sequence[Heading]
+    rows: Sequence[Sequence[Cell]]
+    data: pd.DataFrame | None = None
+    size: str = ""
+    kind: str = field(default="table", init=False)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A paragraph set apart; `level` is ``note`` or ``warning``."""
+
+    text: str
+    level: str = "note"
+    items: Sequence[str] = ()
+    kind: str = field(default="note", init=False)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a section lacks, and how to get it."""
+
+    text: str
+    kind: str = field(default="missing", init=False)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page."""
+
+    key: str
+    title: str
+    paragraphs: Sequence[str] = ()
+    blocks: Sequence[Any] = ()
+    facts: Sequence[Fact] = ()
+
+
+def plural(n: int, word: str, words: str = "") -> str:
+    """``1 subject``, ``2 subjects``."""
+    return f"{n:,} {word if n == 1 else words or word + 's'}"
+
+
+def counts(subjects: int, samples: int) -> str:
+    """``n = 10 subjects, 40 samples``."""
+    return f"n = {plural(subjects, 'subject')}, {plural(samples, 'sample')}"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Join names in their natural order; beyond `most` say how many more."""
+    ordered = sorted(names, key=natural_key)
+    text = ", ".join(ordered[:most])
+    return text if len(ordered) <= most else f"{text} and {len(ordered) - most} more"
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Write a number for reading; missing is an en dash."""
+    if value is None or pd.isna(value):
+        return "–"
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    size = abs(float(value))
+    return f"{value:.2e}" if size < 10 ** (-digits) or size >= 1e6 else f"{value:.{digits}f}"
+
+
+def tsv_uri(frame: pd.DataFrame) -> str:
+    """Return a ``data:`` address that holds the frame as TSV."""
+    buffer = io.StringIO()
+    frame.to_csv(buffer, sep="\t", index=False, lineterminator="\n")
+    return "data:text/tab-separated-values;charset=utf-8," + quote(buffer.getvalue(), safe="!*'();:@/,.-_~")
+
+
+def file_key(text: str) -> str:
+    """Make a name safe for a file and an anchor."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)
+
+
+def frame_cells(frame: pd.DataFrame, formats: dict[str, Callable[[Any], str]] | None = None) -> list[list[Cell]]:
+    """Turn a frame into cells: numbers right-aligned and sorted as numbers, the rest as text."""
+    formats = formats or {}
+    numeric = {name: pd.api.types.is_numeric_dtype(frame[name]) for name in frame}
+    rows = []
+    for record in frame.itertuples(index=False, name=None):
+        row = []
+        for name, value in zip(frame.columns, record, strict=True):
+            empty = value is None or pd.isna(value)
+            shown = (
+                formats[name](value)
+                if name in formats and not empty
+                else number(value)
+                if numeric[name]
+                else ""
+                if empty
+                else str(value)
+            )
+            row.append(Cell(shown, sort="" if empty else str(value), numeric=numeric[name]))
+        rows.append(row)
+    return rows
+
+
+def table_of(
+    key: str,
+    title: str,
+    caption: str,
+    frame: pd.DataFrame,
+    declared: Table | None = None,
+    meanings: dict[str, str] | None = None,
+    formats: dict[str, Callable[[Any], str]] | None = None,
+    size: str = "",
+    data: pd.DataFrame | None = None,
+) -> TableBlock:
+    """Make a table of a frame.
+
+    What its columns mean comes from their declaration, or from `meanings`; `data` is for the download (the frame itself
+    where it is None).
+    """
+    known = {column.name: column.meaning for column in declared.columns} if declared else {}
+    known |= meanings or {}
+    headings = [
+        Heading(str(name).replace("_", " "), known.get(str(name), ""), pd.api.types.is_numeric_dtype(frame[name]))
+        for name in frame
+    ]
+    return TableBlock(key, title, caption, headings, frame_cells(frame, formats), frame if data is None else data, size)

@@ -1,0 +1,166 @@
+"""What is counted for the figures and tables: outcomes, rates by group, taxa by the subjects concerned."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from microbiome.report.roster import by_group
+from microbiome.report.theme import natural_key
+from microbiome.tables import OUTCOME_NAMES, RATES
+
+__all__ = ["RATE_NAMES", "label_taxa", "outcome_bars", "rates_by_group", "taxon_counts"]
+
+#: Rate, and the columns of the rates table that add up to its numerator and to its denominator.
+RATE_NAMES = {
+    "engraftment_rate": (("engrafted",), ("engrafted", "not_engrafted")),
+    "depletion_rate": (("depleted", "shared_depleted"), ("baseline_taxa",)),
+    "depletion_rate_donor_absent": (("depleted",), ("depleted", "persisted")),
+    "donor_recovery": (("engrafted", "shared_kept"), ("donor_taxa",)),
+    "baseline_recovery": (("persisted", "shared_kept"), ("baseline_taxa",)),
+}
+
+# Outcomes of the taxa that were detected in each source.
+_DETECTED = {
+    "donor": ("engrafted", "not_engrafted", "shared_kept", "shared_depleted"),
+    "baseline": ("shared_kept", "shared_depleted", "persisted", "depleted"),
+    "post": ("engrafted", "shared_kept", "persisted", "gained"),
+}
+
+
+def outcome_bars(rates: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per post sample and outcome.
+
+    Columns ``subject, arm, response, sample, day, time, order, outcome, taxa, signed``: ``signed`` is negative for the
+    outcomes of taxa that the post sample lacks; ``time`` is the day, made unique where a subject has two samples on one
+    day; ``order`` counts a subject's samples. Counts that are missing have no row.
+    """
+    frame = by_group(rates[["subject", "sample", "day", *OUTCOME_NAMES]], subjects).sort_values("day", kind="stable")
+    again = frame.groupby(["subject", "day"]).cumcount()
+    frame["time"] = frame["day"].astype(str) + again.map(lambda n: f" ({n + 1})" if n else "")
+    frame["order"] = frame.groupby("subject").cumcount()
+    position = {name: i for i, name in enumerate(subjects["subject"])}
+    frame["_subject"] = frame["subject"].map(position)
+    frame = frame.sort_values(["_subject", "order"], kind="stable")
+    long = frame.melt(
+        id_vars=["subject", "arm", "response", "sample", "day", "time", "order"],
+        value_vars=list(OUTCOME_NAMES),
+        var_name="outcome",
+        value_name="taxa",
+    )
+    lacks = long["outcome"].isin(["depleted", "shared_depleted", "not_engrafted"])
+    long["signed"] = long["taxa"].where(~lacks, -long["taxa"])
+    return long.dropna(subset=["taxa"]).reset_index(drop=True)
+
+
+def rates_by_group(rates: pd.DataFrame, subjects: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Summarise each rate per group: mean over subjects of the subject's mean over its post samples, with the range.
+
+    Repeated samples of a subject count as one. Columns ``group, rate, subjects, samples, mean, low, high, numerator,
+    denominator`` (median counts over samples); groups without any value of a rate have ``subjects`` 0 and missing
+    numbers.
+    """
+    frame = by_group(rates, subjects)
+    rows = []
+    for name in dict.fromkeys(subjects.loc[subjects["role"] != "donor", group]):
+        part = frame[frame[group] == name]
+        for rate, (over, under) in RATE_NAMES.items():
+            known = part.dropna(subset=[rate])
+            means = known.groupby("subject")[rate].mean()
+            rows.append(
+                {
+                    "group": name,
+                    "rate": rate,
+                    "subjects": len(means),
+                    "samples": len(known),
+                    "mean": means.mean(),
+                    "low": means.min(),
+                    "high": means.max(),
+                    "numerator": known[list(over)].sum(axis=1).median() if len(known) else float("nan"),
+                    "denominator": known[list(under)].sum(axis=1).median() if len(known) else float("nan"),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def taxon_counts(outcomes: pd.DataFrame, subjects: pd.DataFrame, event: str) -> pd.DataFrame:
+    """Count, per taxon, the subjects and samples in which it engrafted or was depleted, of those in which it could.
+
+    Parameters
+    ----------
+    outcomes
+        Table of outcomes, with the columns ``*_detected``.
+    subjects
+        As :func:`people` returns it.
+    event
+        ``engrafted`` (in the donor set, not in the baseline: then in the post sample) or ``depleted`` (in the baseline:
+        then not in the post sample, whether or not the donor has it).
+
+    Returns
+    -------
+    DataFrame
+        One row per taxon that could in any subject, most subjects first: ``taxon``, and for each of the groups ``fmt``
+        (received a dose), ``no_fmt`` (did not), ``responder``, ``non_responder`` (of those who received one):
+        ``subjects_GROUP`` with the event in at least one post sample, ``subjects_GROUP_possible``, ``samples_GROUP``,
+        ``samples_GROUP_possible``.
+    """
+    donor, baseline, post = (_detected(outcomes, name) for name in _DETECTED)
+    possible = (donor & ~baseline) if event == "engrafted" else baseline
+    happened = possible & (post if event == "engrafted" else ~post)
+    frame = pd.DataFrame({"taxon": outcomes["taxon"], "subject": outcomes["subject"], "happened": happened})[
+        possible.fillna(False)
+    ]
+    known = subjects.set_index("subject")
+    dosed = frame["subject"].map(known["products"]) > 0
+    response = frame["subject"].map(known["response"])
+    groups = {
+        "fmt": dosed,
+        "no_fmt": ~dosed,
+        "responder": dosed & (response == "responder"),
+        "non_responder": dosed & (response == "non-responder"),
+    }
+    result = pd.DataFrame(index=pd.Index(frame["taxon"].unique(), name="taxon", dtype=object))
+    for name, rows in groups.items():
+        part = frame[rows]
+        counted = part.groupby("taxon")["happened"].agg(["sum", "size"])
+        per_subject = part.groupby(["taxon", "subject"])["happened"].any().groupby("taxon").agg(["sum", "size"])
+        result[f"subjects_{name}"], result[f"subjects_{name}_possible"] = per_subject["sum"], per_subject["size"]
+        result[f"samples_{name}"], result[f"samples_{name}_possible"] = counted["sum"], counted["size"]
+    result = result.fillna(0).astype("int64").reset_index()
+    share = (result["subjects_fmt"] / result["subjects_fmt_possible"].clip(lower=1)).to_numpy()
+    keys = [
+        (-row.subjects_fmt, -fraction, -row.samples_fmt, natural_key(row.taxon))
+        for row, fraction in zip(result.itertuples(), share, strict=True)
+    ]
+    return result.iloc[sorted(range(len(keys)), key=keys.__getitem__)].reset_index(drop=True)
+
+
+def _detected(outcomes: pd.DataFrame, source: str) -> pd.Series:
+    """Return D, B or R, missing where the source has no profile; from the outcome where there is no such column."""
+    column = f"{source}_detected"
+    if column in outcomes:
+        return outcomes[column].astype("boolean")
+    return outcomes["outcome"].isin(_DETECTED[source]).astype("boolean").mask(outcomes["outcome"].isna())
+
+
+def label_taxa(taxa: pd.Series, lineages: pd.DataFrame) -> pd.DataFrame:
+    """Return ``name`` (species and SGB, or the taxon itself) and ``lineage`` (``Firmicutes > ... ``) of each taxon."""
+    known = lineages[~lineages.index.duplicated()].reindex(taxa)
+    names, paths = [], []
+    for taxon, lineage, species in zip(taxa, known["lineage"], known["species"], strict=True):
+        leaf = str(taxon).rsplit("|", 1)[-1]
+        bare = leaf[3:] if leaf[1:3] == "__" else leaf
+        if isinstance(species, str) and not leaf.startswith("s__"):
+            plain, sgb = species[3:].replace("_", " "), bare.replace("_", " ")
+            names.append(plain if plain.endswith(sgb) else f"{plain} ({sgb})")
+        else:
+            names.append(bare.replace("_", " ") if leaf[1:3] == "__" else str(taxon))
+        if isinstance(lineage, str):
+            ranks = [part[3:].replace("_", " ") for part in lineage.split("|")]
+            paths.append(" › ".join(ranks[1:6]))
+        else:
+            paths.append("")
+    return pd.DataFrame({"name": names, "lineage": paths}, index=taxa.index)
+
+
+if set(RATE_NAMES) - set(RATES.names):  # renamed in the declaration: the report must follow
+    raise RuntimeError("microbiome/report/counting.py names rates that microbiome/tables.py does not declare")

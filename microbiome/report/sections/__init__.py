@@ -1,0 +1,11 @@
+"""The sections of the page, each made from the tables it is about."""
+
+from __future__ import annotations
+
+from microbiome.report.sections.diversity import alpha, beta, similarity
+from microbiome.report.sections.fate import outcomes, rates
+from microbiome.report.sections.reads import reads
+from microbiome.report.sections.taxa import taxa
+from microbiome.report.sections.trial import glance
+
+__all__ = ["alpha", "beta", "glance", "outcomes", "rates", "reads", "similarity", "taxa"]
