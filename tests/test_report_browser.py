@@ -206,4 +206,5 @@ def test_contents_follow_the_reading(browser: webdriver.Chrome) -> None:
 
 def test_nothing_went_wrong_and_nothing_was_asked_of_the_network(browser: webdriver.Chrome) -> None:
     assert browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)") == []
-    assert browser.get_log("browser") == []
+    # Chromium's own first page (a new tab) may complain of a slow machine before the report is opened.
+    assert [entry for entry in browser.get_log("browser") if not entry["message"].startswith("chrome://")] == []

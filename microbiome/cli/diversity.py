@@ -5,20 +5,10 @@ from __future__ import annotations
 import argparse
 
 from microbiome.cli import options
+from microbiome.config_keys import ALPHA_METRICS, BETA_METRICS
 
 __all__ = ["add"]
 
-# As in microbiome.diversity, which is not imported for the help text: it takes a second. The tests compare the two.
-_ALPHA = ("richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker", "faith_pd")
-_BETA = (
-    "bray_curtis",
-    "jaccard",
-    "aitchison",
-    "robust_aitchison",
-    "hellinger",
-    "unweighted_unifrac",
-    "weighted_unifrac",
-)
 _TREE = "Newick tree of the SGBs (plain or .gz), for faith_pd and UniFrac"
 
 
@@ -72,10 +62,10 @@ def _add_alpha(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--metric",
         nargs="+",
-        choices=_ALPHA,
+        choices=ALPHA_METRICS,
         metavar="NAME",
-        default=list(_ALPHA[:-1]),
-        help=f"any of {', '.join(_ALPHA)}",
+        default=list(ALPHA_METRICS[:-1]),
+        help=f"any of {', '.join(ALPHA_METRICS)}",
     )
     parser.add_argument("--tree", metavar="NEWICK", help=_TREE)
     options.output(parser)
@@ -90,7 +80,9 @@ def _add_beta(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "Distances between every two samples that have a profile; the others are named in the log.",
     )
     options.profile(parser)
-    parser.add_argument("--metric", required=True, choices=_BETA, metavar="NAME", help=f"one of {', '.join(_BETA)}")
+    parser.add_argument(
+        "--metric", required=True, choices=BETA_METRICS, metavar="NAME", help=f"one of {', '.join(BETA_METRICS)}"
+    )
     parser.add_argument("--tree", metavar="NEWICK", help=_TREE)
     parser.add_argument(
         "--zeros",

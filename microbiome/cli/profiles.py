@@ -16,8 +16,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "merge",
         _merge,
         "merge MetaPhlAn tables into one",
-        "Merge MetaPhlAn tables (3.x to 4.2, single or merged, plain or .gz) into one: the union of the clades, 0 where "
-        "a table lacks one. Tables of different databases are refused. Values are those of merge_metaphlan_tables.py.",
+        "Merge MetaPhlAn tables (3.x to 4.2, single or merged, plain or .gz) into one: the union of the clades, 0 "
+        "where a table lacks one. Tables of different databases are refused. Values are those of "
+        "merge_metaphlan_tables.py.",
     )
     parser.add_argument("profile", nargs="*", metavar="PROFILE", help="MetaPhlAn tables")
     parser.add_argument(

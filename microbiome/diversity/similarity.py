@@ -122,7 +122,7 @@ def _received(study: Study, of_donor: dict[str, list[str]]) -> dict[str, dict[st
     doses = study.doses[["subject", "day", "donor", "donor_sample"]]
     for subject, day, donor, product in doses.itertuples(index=False):
         # A donor without any sample gave one product that has no profile; no sample is called "".
-        for name in [product] if product is not None else of_donor.get(donor) or [""]:
+        for name in [product] if pd.notna(product) else of_donor.get(donor) or [""]:
             days = received[subject][donor]
             days[name] = min(int(day), days.get(name, int(day)))
     return received
