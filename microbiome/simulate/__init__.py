@@ -1,0 +1,7 @@
+"""A simulated FMT trial whose truth is known: tables, MetaPhlAn profiles and, on request, FASTQ with a marker database.
+
+Rooms: :mod:`parameters` (everything that can be set), :mod:`taxa` (names), :mod:`design` (who gave which stool to
+whom and when), :mod:`ecology` (which strains each sample holds), :mod:`trial` (the two together, with the true
+outcomes), :mod:`observe` (profiles as MetaPhlAn would print them), :mod:`database`, :mod:`strains` and :mod:`reads`
+(sequences), :mod:`write` (files), :mod:`accuracy` (a workflow's results against the truth).
+"""
