@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from microbiome.config_keys import KEYS, SECTIONS, Key, config_schema
+from microbiome.diversity.tables import ALPHA, PCOA, PERMANOVA, SIMILARITY
+from microbiome.simulate.tables import ACCURACY, TRUTH_TABLES
 from microbiome.tables import INPUT_TABLES, OUTPUT_TABLES, Column, Table
 from microbiome.tsv import write_text
 
@@ -160,7 +162,15 @@ def tables_page() -> str:
     for table in INPUT_TABLES:
         lines += _table_section(table, "tsv")
     lines += ["", "# Output"]
-    for table in OUTPUT_TABLES:
+    for table in (*OUTPUT_TABLES, ALPHA, PCOA, PERMANOVA, SIMILARITY):
+        lines += _table_section(table, "tsv")
+    lines += [
+        "",
+        "# Simulated trials",
+        "",
+        "Tables of `microbiome simulate` (folder `truth/`) and `microbiome accuracy`.",
+    ]
+    for table in (*TRUTH_TABLES, ACCURACY):
         lines += _table_section(table, "tsv")
     return "\n".join(lines) + "\n"
 
