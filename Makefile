@@ -1,0 +1,87 @@
+# Everything this project does on one machine. `make demo` and `make test` start from nothing: scripts/bootstrap.sh puts
+# the system tools and the Python environment in place and does nothing when they are there.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The steps of a target depend on each other; those that can run side by side (Snakemake, pytest) do so by themselves.
+.NOTPARALLEL:
+
+# The programs of the environment come first, whatever is activated in the calling shell.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/conda/bin:$(PATH)
+export PYTHONNOUSERSITE := 1
+unexport PYTHONPATH PYTHONHOME
+
+# What a person may set: make test WORKERS=4 PYTEST_ARGS='-k alpha'; make demo CORES=8; make test BROWSER=no.
+WORKERS ?= 2
+CORES ?= $(shell nproc)
+PYTEST_ARGS ?=
+UPGRADE ?=
+BROWSER ?= yes
+ifdef PYTHON
+export PYTHON
+endif
+
+ifeq ($(BROWSER),no)
+test_tools := demo
+browser_filter := -m 'not browser'
+else
+test_tools := test
+browser_filter :=
+endif
+
+.PHONY: help demo test lint format docs bench setup tools-demo tools-test tools-bench python lock clean distclean
+
+help: ## Show this list
+	@while IFS='|' read -r name does; do printf '  make %-10s %s\n' "$$name" "$$does"; done \
+		< <(sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' Makefile)
+
+demo: tools-demo python ## From FASTQ to the report: simulate a small trial, analyse it, compare with its truth
+	@scripts/demo.sh $(CORES)
+
+test: tools-test python lint ## Run every check: lint, then all tests
+	@python -m pytest -n $(WORKERS) --dist loadfile $(browser_filter) $(PYTEST_ARGS)
+
+lint: python ## Check style, types and the workflow; change nothing
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow/rules
+	snakemake --lint --config metaphlan='{"database": "none", "index": "none"}'
+	snakemake --lint --config units= profiles=none.tsv
+
+format: python ## Bring all code into the project's format
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow/rules
+
+bench: tools-bench python ## Measure speed and memory against other programs (needs R, takes long)
+	@for script in $$(grep -l __main__ bench/*.py); do echo "== $$script"; python "$$script"; done
+
+docs: python ## Write docs/ and config/config.yaml anew from the declarations in the package
+	python -m microbiome.docs
+
+setup: tools-test python ## Install the system tools and the Python environment; run nothing
+
+tools-demo tools-test tools-bench:
+	@scripts/bootstrap.sh tools $(if $(filter tools-test,$@),$(test_tools),$(@:tools-%=%))
+
+python:
+	@scripts/bootstrap.sh python
+
+# uv makes one lock for all Python versions and platforms, with the same version of a package on each of them wherever
+# that is possible. It lives in a throw-away environment: nothing else needs it.
+# `make lock` keeps the versions that still fit pyproject.toml; `make lock UPGRADE=--upgrade` takes the newest of all.
+lock: python ## Write requirements.lock anew from pyproject.toml (needs the network)
+	rm -rf .tools/uv
+	python -m venv .tools/uv
+	.tools/uv/bin/python -m pip install --quiet uv
+	.tools/uv/bin/uv pip compile $(UPGRADE) --universal --fork-strategy fewest --generate-hashes \
+		--no-emit-index-url --no-header --python-version 3.11 --all-extras --output-file requirements.lock pyproject.toml
+	rm -rf .tools/uv
+
+clean: ## Remove the demo and everything that tools left behind; keep results/, .venv and .tools
+	rm -rf demo build bench/work *.egg-info .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find microbiome tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the Python environment and the downloaded tools as well
+	rm -rf .venv .tools

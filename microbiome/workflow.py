@@ -1,0 +1,279 @@
+"""What the Snakemake workflow has to know of a study: its samples, files, sizes, options and results."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from microbiome.config import expand_profiles, validate_config
+from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.metaphlan import is_metaphlan
+from microbiome.tables import UNITS
+from microbiome.tsv import open_text, read_table
+
+__all__ = ["Plan", "Unit", "prepare", "read_plan"]
+
+# Below this a sample is done in seconds, and more threads would only wait for one another.
+_SMALL_MB = 200.0
+_TREE_METRICS = ("unweighted_unifrac", "weighted_unifrac")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One sequencing run of a sample: its name and FASTQ files; `fq2` is None for single reads."""
+
+    name: str
+    fq1: str
+    fq2: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The work to be done for one configuration.
+
+    Parameters
+    ----------
+    config
+        Validated configuration.
+    units
+        Units of each sample, in the order of the table; empty when starting from profiles.
+    profiles
+        Finished profiles; empty when starting from FASTQ.
+    metaphlan
+        The profiles are MetaPhlAn tables and not one table of any other features.
+    """
+
+    config: Mapping[str, Any]
+    units: Mapping[str, tuple[Unit, ...]] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    metaphlan: bool = True
+
+    # ------------------------------------------------------------------ samples and their reads
+
+    @property
+    def samples(self) -> list[str]:
+        """Samples with FASTQ files."""
+        return list(self.units)
+
+    def paired(self, sample: str) -> bool:
+        """Tell whether the reads of a sample come in pairs."""
+        return all(unit.fq2 is not None for unit in self.units[sample])
+
+    def pattern(self, paired: bool) -> str:
+        """Return a regular expression that matches exactly the samples with paired, or with single, reads."""
+        names = [re.escape(sample) for sample in self.samples if self.paired(sample) == paired]
+        return "|".join(names) if names else "(?!)"
+
+    def unit_names(self, sample: str) -> list[str]:
+        """Units of a sample, in the order of the table."""
+        return [unit.name for unit in self.units[sample]]
+
+    def fastq(self, sample: str, mate: int) -> list[str]:
+        """FASTQ files of one mate (1 or 2) of a sample, in the order of :meth:`unit_names`."""
+        files = [unit.fq1 if mate == 1 else unit.fq2 for unit in self.units[sample]]
+        return [file for file in files if file is not None]
+
+    def trimmed(self, sample: str) -> list[str]:
+        """Return the reads after trimming: one file per mate."""
+        mates = ("R1", "R2") if self.paired(sample) else ("single",)
+        return [f"{self.config['results']}/reads/trimmed/{sample}_{mate}.fastq.gz" for mate in mates]
+
+    def clean(self, sample: str) -> list[str]:
+        """Return the reads to profile: without host reads where a host index is configured."""
+        if not self.config["host_index"]:
+            return self.trimmed(sample)
+        return [f"{self.config['results']}/reads/nonhost/{sample}.fastq.gz"]
+
+    def per_sample(self, pattern: str) -> list[str]:
+        """One result file per sample with FASTQ files; `pattern` holds ``{sample}`` and is relative to the results."""
+        return [f"{self.config['results']}/{pattern}".replace("{sample}", sample) for sample in self.samples]
+
+    # ------------------------------------------------------------------ databases
+
+    def database_files(self) -> list[str]:
+        """Files of the MetaPhlAn database that profiling reads."""
+        folder, index = self.config["metaphlan"]["database"], self.config["metaphlan"]["index"]
+        if not (self.config["units"] and folder and index):
+            return []
+        return sorted(map(str, [*Path(folder).glob(f"{index}.pkl"), *Path(folder).glob(f"{index}.*bt2l")]))
+
+    def host_files(self) -> list[str]:
+        """Files of the bowtie2 index of the host."""
+        prefix = Path(self.config["host_index"])
+        return sorted(map(str, prefix.parent.glob(f"{prefix.name}.*bt2*"))) if self.config["host_index"] else []
+
+    # ------------------------------------------------------------------ what a job may cost
+
+    def megabytes(self, sample: str) -> float:
+        """Size of all FASTQ files of a sample on disk; a missing one counts nothing (``check`` reports it)."""
+        files = [Path(file) for mate in (1, 2) for file in self.fastq(sample, mate)]
+        return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+
+    def threads(self, sample: str, most: int) -> int:
+        """Threads worth giving to a sample: small ones get one, so that as many samples as possible run at a time."""
+        return 1 if self.megabytes(sample) < _SMALL_MB else most
+
+    def minutes(self, sample: str, at_least: int, per_gigabyte: int) -> int:
+        """Estimate of the run time of a step on a sample, on the generous side."""
+        return int(at_least + per_gigabyte * self.megabytes(sample) / 1000)
+
+    def memory(self, index: Sequence[str], besides: int) -> int:
+        """Memory (MB) of a mapping: the whole index, and something besides."""
+        return int(1.1 * sum(Path(file).stat().st_size for file in index) / 1e6 + besides)
+
+    # ------------------------------------------------------------------ profiles, tables and options of the commands
+
+    def single_profiles(self) -> list[str]:
+        """Profiles as they come, before merging."""
+        return self.per_sample("profiles/{sample}_profile.tsv") if self.config["units"] else list(self.profiles)
+
+    @property
+    def profile(self) -> str:
+        """The one table that every measure reads."""
+        return f"{self.config['results']}/profiles/merged.tsv" if self.metaphlan else self.profiles[0]
+
+    def profile_options(self) -> str:
+        """Return ``--profile`` and how it is read."""
+        options = ["--profile", self.profile, "--rank", self.config["profile"]["rank"]]
+        return shlex.join(options if self.config["profile"]["close"] else [*options, "--no-close"])
+
+    def tables(self) -> list[str]:
+        """Tables of the study that are given."""
+        return [self.config[key] for key in ("samples", "subjects", "doses") if self.config[key]]
+
+    def table_options(self, doses: bool = True) -> str:
+        """Return ``--samples``, ``--subjects`` and ``--doses``, where given."""
+        keys = ("samples", "subjects", "doses") if doses else ("samples", "subjects")
+        return shlex.join(word for key in keys if self.config[key] for word in (f"--{key}", self.config[key]))
+
+    def tree(self, metric: str | None = None) -> list[str]:
+        """Return the SGB tree where one is given and the metric (None: any) may need it."""
+        tree = self.config["diversity"]["tree"]
+        return [tree] if tree and (metric is None or metric in _TREE_METRICS) else []
+
+    def tree_option(self, metric: str | None = None) -> str:
+        """Return ``--tree``, where needed."""
+        return shlex.join(word for tree in self.tree(metric) for word in ("--tree", tree))
+
+    def permanova_options(self) -> str:
+        """Factors, strata, permutations and seed of PERMANOVA."""
+        section = self.config["diversity"]["permanova"]
+        options = ["--factor", *section["factors"]] if section["factors"] else []
+        options += ["--strata", section["strata"]] if section["strata"] else []
+        options += ["--permutations", str(section["permutations"]), "--seed", str(self.config["seed"])]
+        return shlex.join(options)
+
+    def report_options(self) -> str:
+        """Return the title, and tables by name, so that those of an earlier configuration are not taken for them."""
+        options = ["--title", self.config["report"]["title"], "--profile", self.profile]
+        for kind in ("pcoa", "permanova", "similarity"):
+            files = [path for path in self.measured() if f"/diversity/{kind}_" in path]
+            options += [f"--{kind}", *files]
+        options += [] if self.config["diversity"]["alpha"] else ["--alpha", ""]
+        return shlex.join(options)
+
+    # ------------------------------------------------------------------ results
+
+    def measured(self) -> list[str]:
+        """Results that the provenance and the report describe."""
+        diversity = self.config["diversity"]
+        names = ["qc/reads.tsv", "outcomes/outcomes.tsv", "outcomes/rates.tsv"]
+        names += ["profiles/merged.tsv"] if self.metaphlan else []
+        names += ["qc/multiqc.html"] if self.config["units"] else []
+        names += ["diversity/alpha.tsv"] if diversity["alpha"] else []
+        for metric in diversity["beta"]:
+            kinds = ["beta", "pcoa", "similarity"]
+            kinds += ["permanova"] if diversity["permanova"]["factors"] else []
+            names += [f"diversity/{kind}_{metric}.tsv" for kind in kinds]
+        return [f"{self.config['results']}/{name}" for name in names]
+
+    def targets(self) -> list[str]:
+        """All results of a run."""
+        kept = self.per_sample("profiles/{sample}.sam.bz2") if self.config["metaphlan"]["keep_sam"] else []
+        results = self.config["results"]
+        return [*self.measured(), *kept, f"{results}/provenance.json", f"{results}/report.html"]
+
+
+def read_plan(config: Mapping[str, Any]) -> Plan:
+    """Read what the rules need before they can be laid out.
+
+    Parameters
+    ----------
+    config
+        Validated configuration.
+
+    Raises
+    ------
+    InputError
+        When the units table cannot be used, a sample has paired and single units, or there is no profile to begin with.
+    """
+    if not config["units"]:
+        profiles = tuple(expand_profiles(config["profiles"]))
+        if not profiles:
+            raise InputError(Problem("no profile was found", "correct the paths", column="profiles"))
+        # One table of features is used as it stands; everything else has to be MetaPhlAn's.
+        return Plan(config, {}, profiles, len(profiles) > 1 or is_metaphlan(open_text(profiles[0])))
+    table = read_table(config["units"], UNITS)
+    units: dict[str, tuple[Unit, ...]] = {}
+    for row in table.to_dict("records"):
+        units[row["sample"]] = (*units.get(row["sample"], ()), Unit(row["unit"], row["fq1"], row["fq2"]))
+    raise_problems(
+        Problem(
+            f"sample {sample!r} has units with and without fq2",
+            "give all units of a sample as pairs, or all as single reads",
+            str(config["units"]),
+            int(table.index[table["sample"] == sample][0]),
+            "fq2",
+        )
+        for sample, rows in units.items()
+        if len({unit.fq2 is None for unit in rows}) > 1
+    )
+    return Plan(config, units)
+
+
+def prepare(
+    config: Mapping[str, Any], file: str = "", look: bool = True, tools: bool = True, lenient: bool = False
+) -> tuple[Plan, list[Problem]]:
+    """Validate a configuration and plan the work.
+
+    Parameters
+    ----------
+    config
+        As Snakemake read it.
+    file
+        Where it comes from, for the messages.
+    look
+        Look at all tables and files too, as ``microbiome check`` does.
+    tools
+        Look at the tools on PATH too.
+    lenient
+        Plan without samples where the tables cannot be read.
+
+    Returns
+    -------
+    plan
+        The work to be done.
+    warnings
+        What does not stop the run.
+
+    Raises
+    ------
+    InputError
+        With every problem.
+    """
+    from microbiome.check import check
+
+    valid, problems = validate_config(config, file)
+    if look:
+        problems = check(config, file=file, whole=False, tools=tools)
+    raise_problems(problems)
+    try:
+        return read_plan(valid), problems
+    except InputError:
+        if not lenient:
+            raise
+        return Plan(valid), problems

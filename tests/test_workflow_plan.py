@@ -1,0 +1,156 @@
+"""What the workflow has to know of a study before its rules can be laid out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from microbiome.config import validate_config
+from microbiome.errors import InputError
+from microbiome.workflow import Plan, prepare, read_plan
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder with a units table: A has two paired units, A_R1 and B.x have single reads."""
+    monkeypatch.chdir(tmp_path)
+    rows = ["A\tL2\ta2_1.fq\ta2_2.fq", "A_R1\tL1\tx.fq\t", "A\tL1\ta1_1.fq\ta1_2.fq", "B.x\tL1\tb.fq\t"]
+    Path("units.tsv").write_text("\n".join(["sample\tunit\tfq1\tfq2", *rows]) + "\n")
+    Path("samples.tsv").write_text("sample\tsubject\trole\tday\nA\tP\trecipient\t0\n")
+    return tmp_path
+
+
+def config_of(**given: Any) -> dict[str, Any]:
+    base = {"samples": "samples.tsv", "units": "units.tsv", "metaphlan": {"database": "db", "index": "mpa_vT_1"}}
+    config, problems = validate_config(base | given)
+    assert problems == []
+    return config
+
+
+def plan_of(**given: Any) -> Plan:
+    return read_plan(config_of(**given))
+
+
+def test_units_keep_the_order_of_the_table() -> None:
+    plan = plan_of()
+    assert plan.samples == ["A", "A_R1", "B.x"]
+    assert plan.unit_names("A") == ["L2", "L1"]
+    assert plan.fastq("A", 1) == ["a2_1.fq", "a1_1.fq"]
+    assert plan.fastq("A", 2) == ["a2_2.fq", "a1_2.fq"]
+
+
+def test_patterns_match_their_own_samples_only() -> None:
+    plan = plan_of()
+    for sample in ("A", "A_R1", "B.x", "Bxx", "A_R", ""):
+        assert bool(re.fullmatch(plan.pattern(paired=True), sample)) == (sample == "A")
+        assert bool(re.fullmatch(plan.pattern(paired=False), sample)) == (sample in ("A_R1", "B.x"))
+
+
+def test_without_such_samples_nothing_matches() -> None:
+    assert re.match(Plan(config_of()).pattern(paired=True), "A") is None
+
+
+def test_no_two_samples_share_a_file() -> None:
+    plan = plan_of(host_index="h")
+    files = [path for sample in plan.samples for path in (*plan.trimmed(sample), *plan.clean(sample))]
+    assert len(files) == len(set(files)) == 7
+    assert plan.clean("A") == ["results/reads/nonhost/A.fastq.gz"]
+    assert plan_of().clean("A") == plan_of().trimmed("A")
+
+
+def test_jobs_grow_with_the_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("a1_1.fq", 3), ("a1_2.fq", 3), ("a2_1.fq", 2)):
+        Path(name).write_bytes(bytes(size * 1_000_000))
+    plan = plan_of()
+    assert plan.megabytes("A") == 8.0, "the fourth file is missing"
+    assert plan.megabytes("B.x") == 0.0
+    assert plan.minutes("A", 10, 1000) == 18
+    assert plan.threads("A", 8) == 1
+    monkeypatch.setattr("microbiome.workflow._SMALL_MB", 5.0)
+    assert (plan.threads("A", 8), plan.threads("B.x", 8)) == (8, 1)
+    assert plan.memory(["a1_1.fq", "a2_1.fq"], 100) == 105
+
+
+def test_index_files_are_those_of_the_index() -> None:
+    Path("db").mkdir()
+    for name in ("db/mpa_vT_1.pkl", "db/mpa_vT_1.rev.1.bt2l", "db/mpa_vT_10.pkl", "h.1.bt2", "hh.1.bt2", "h.fa"):
+        Path(name).touch()
+    plan = plan_of(host_index="h")
+    assert plan.database_files() == ["db/mpa_vT_1.pkl", "db/mpa_vT_1.rev.1.bt2l"]
+    assert plan.host_files() == ["h.1.bt2"]
+
+
+def test_paired_and_single_units_of_one_sample_are_refused() -> None:
+    Path("units.tsv").write_text("sample\tunit\tfq1\tfq2\nA\tL1\ta.fq\tb.fq\nA\tL2\tc.fq\t\n")
+    with pytest.raises(InputError, match=r"units\.tsv:2: fq2: sample 'A' has units with and without fq2"):
+        plan_of()
+
+
+def test_options_of_the_commands_are_quoted() -> None:
+    Path("my samples.tsv").write_text("sample\tsubject\trole\tday\n")
+    plan = plan_of(
+        samples="my samples.tsv",
+        subjects="s.tsv",
+        doses="",
+        profile={"rank": "species", "close": False},
+        diversity={"permanova": {"factors": ["arm", "my factor"], "strata": "subject", "permutations": 9}},
+        seed=5,
+    )
+    assert shlex.split(plan.table_options()) == ["--samples", "my samples.tsv", "--subjects", "s.tsv"]
+    assert plan.profile_options() == "--profile results/profiles/merged.tsv --rank species --no-close"
+    assert shlex.split(plan.permanova_options()) == [
+        *("--factor", "arm", "my factor", "--strata", "subject", "--permutations", "9", "--seed", "5")
+    ]
+
+
+def test_the_tree_is_asked_for_where_it_is_needed() -> None:
+    plan = plan_of(diversity={"tree": "t.nwk"})
+    assert plan.tree_option("weighted_unifrac") == plan.tree_option() == "--tree t.nwk"
+    assert plan.tree_option("jaccard") == plan_of().tree_option() == ""
+
+
+def test_targets_follow_the_configuration() -> None:
+    targets = plan_of(diversity={"beta": ["jaccard"], "alpha": []}).targets()
+    assert "results/diversity/similarity_jaccard.tsv" in targets
+    assert "results/profiles/A.sam.bz2" in targets
+    assert not [path for path in targets if "alpha" in path or "permanova" in path]
+    database = {"database": "db", "index": "mpa_vT_1"}
+    lean = plan_of(metaphlan=database | {"keep_sam": False}, diversity={"permanova": {"factors": ["arm"]}}).targets()
+    assert not [path for path in lean if path.endswith(".sam.bz2")]
+    assert "results/diversity/permanova_bray_curtis.tsv" in lean
+
+
+def test_one_feature_table_is_used_as_it_stands() -> None:
+    Path("ec.tsv").write_text("ec\tA\n1.1.1.1\t3\n")
+    plan = plan_of(units="", profiles="ec.tsv")
+    assert plan.profile == "ec.tsv"
+    assert not {"results/profiles/merged.tsv", "results/qc/multiqc.html"} & set(plan.targets())
+
+
+def test_several_profiles_are_merged() -> None:
+    for sample in "BA":
+        Path(f"{sample}.tsv").write_text("#mpa_vT_1\n#clade_name\trelative_abundance\n")
+    plan = plan_of(units="", profiles=["*.tsv"])
+    assert plan.single_profiles() == ["A.tsv", "B.tsv", "samples.tsv", "units.tsv"]
+    assert plan.profile == "results/profiles/merged.tsv"
+
+
+def test_every_problem_of_a_configuration_at_once() -> None:
+    with pytest.raises(InputError) as error:
+        prepare({"samples": "none.tsv", "units": "units.tsv", "seed": -1, "sed": 1}, tools=False)
+    said = str(error.value)
+    for part in ("none.tsv", "-1", "sed", "metaphlan.database", "a2_1.fq"):
+        assert part in said, part
+
+
+def test_the_download_of_the_database_needs_no_tables() -> None:
+    Path("units.tsv").unlink()
+    config = {"samples": "samples.tsv", "units": "units.tsv", "metaphlan": {"database": "db", "index": "mpa_vT_1"}}
+    with pytest.raises(InputError):
+        prepare(config, look=False)
+    plan, problems = prepare(config, look=False, lenient=True)
+    assert (plan.samples, problems) == ([], [])

@@ -1,0 +1,131 @@
+# From the FASTQ files of each sample to reads that are trimmed and free of host reads. Both mates of a pair are one job.
+# No two samples can share a file, whatever they are called: each step has its folder, and a name ends in what it holds.
+
+
+rule merge_units_paired:
+    input:
+        fq1=lambda wildcards: PLAN.fastq(wildcards.sample, 1),
+        fq2=lambda wildcards: PLAN.fastq(wildcards.sample, 2),
+    output:
+        r1=temp("<results>/reads/merged/{sample}_R1.fastq.gz"),
+        r2=temp("<results>/reads/merged/{sample}_R2.fastq.gz"),
+        table="<results>/qc/units/{sample}.tsv",
+    log:
+        "<logs>/merge_units/{sample}.log",
+    benchmark:
+        "<benchmarks>/merge_units/{sample}.tsv"
+    wildcard_constraints:
+        sample=PLAN.pattern(paired=True),
+    conda:
+        "../../envs/microbiome.yaml"
+    threads: lambda wildcards: PLAN.threads(wildcards.sample, 2)
+    resources:
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
+        runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 10, 3)
+        * attempt,
+    params:
+        units=lambda wildcards: PLAN.unit_names(wildcards.sample),
+        mates=lambda wildcards, input, output: options(
+            fq1=input.fq1, fq2=input.fq2, out1=output.r1, out2=output.r2
+        ),
+    message:
+        "{wildcards.sample}: verify and merge FASTQ files"
+    shell:
+        "merge_units.py --sample {wildcards.sample} --units {params.units} {params.mates}"
+        " --table {output.table:q} > {log:q} 2>&1"
+
+
+use rule merge_units_paired as merge_units_single with:
+    input:
+        fq1=lambda wildcards: PLAN.fastq(wildcards.sample, 1),
+    output:
+        r1=temp("<results>/reads/merged/{sample}_single.fastq.gz"),
+        table="<results>/qc/units/{sample}.tsv",
+    wildcard_constraints:
+        sample=PLAN.pattern(paired=False),
+    params:
+        units=lambda wildcards: PLAN.unit_names(wildcards.sample),
+        mates=lambda wildcards, input, output: options(fq1=input.fq1, out1=output.r1),
+
+
+# fastp writes files and not a stream: only in files does it keep the order of the reads with several threads.
+rule fastp_paired:
+    input:
+        r1="<results>/reads/merged/{sample}_R1.fastq.gz",
+        r2="<results>/reads/merged/{sample}_R2.fastq.gz",
+    output:
+        r1=temp("<results>/reads/trimmed/{sample}_R1.fastq.gz"),
+        r2=temp("<results>/reads/trimmed/{sample}_R2.fastq.gz"),
+        json="<results>/qc/fastp/{sample}.json",
+    log:
+        "<logs>/fastp/{sample}.log",
+    benchmark:
+        "<benchmarks>/fastp/{sample}.tsv"
+    wildcard_constraints:
+        sample=PLAN.pattern(paired=True),
+    conda:
+        "../../envs/fastp.yaml"
+    threads: lambda wildcards: PLAN.threads(wildcards.sample, 4)
+    resources:
+        mem_mb=lambda wildcards, attempt: 2500 * attempt,
+        runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 10, 10)
+        * attempt,
+    params:
+        mates=lambda wildcards, input, output: options(
+            in1=input.r1,
+            in2=input.r2,
+            out1=output.r1,
+            out2=output.r2,
+            detect_adapter_for_pe=[],
+        ),
+        min_length=config["fastp"]["min_length"],
+        extra=config["fastp"]["extra"],
+    message:
+        "{wildcards.sample}: trim with fastp"
+    shell:
+        "fastp {params.mates} --json {output.json:q} --html /dev/null --report_title {wildcards.sample}"
+        " --length_required {params.min_length} --compression 1 --thread {threads} {params.extra}"
+        " > {log:q} 2>&1"
+
+
+use rule fastp_paired as fastp_single with:
+    input:
+        r1="<results>/reads/merged/{sample}_single.fastq.gz",
+    output:
+        r1=temp("<results>/reads/trimmed/{sample}_single.fastq.gz"),
+        json="<results>/qc/fastp/{sample}.json",
+    wildcard_constraints:
+        sample=PLAN.pattern(paired=False),
+    params:
+        mates=lambda wildcards, input, output: options(in1=input.r1, out1=output.r1),
+        min_length=config["fastp"]["min_length"],
+        extra=config["fastp"]["extra"],
+
+
+rule remove_host:
+    input:
+        reads=lambda wildcards: PLAN.trimmed(wildcards.sample),
+        index=PLAN.host_files(),
+    output:
+        reads=temp("<results>/reads/nonhost/{sample}.fastq.gz"),
+        summary="<results>/qc/host/{sample}.txt",
+        counts="<results>/qc/host/{sample}.tsv",
+    log:
+        "<logs>/remove_host/{sample}.log",
+    benchmark:
+        "<benchmarks>/remove_host/{sample}.tsv"
+    conda:
+        "../../envs/bowtie2.yaml"
+    threads: lambda wildcards: PLAN.threads(wildcards.sample, 8)
+    resources:
+        mem_mb=lambda wildcards, attempt: PLAN.memory(PLAN.host_files(), 800) * attempt,
+        runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 15, 30)
+        * attempt,
+    params:
+        index=lambda wildcards: config["host_index"],
+    message:
+        "{wildcards.sample}: remove host reads"
+    shell:
+        "remove_host.py --sample {wildcards.sample} --index {params.index:q} --reads {input.reads:q}"
+        " --threads {threads} --out {output.reads:q} --summary {output.summary:q} --counts {output.counts:q}"
+        " > {log:q} 2>&1"

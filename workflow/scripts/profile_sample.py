@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Profile one sample with MetaPhlAn, or say why it cannot be profiled.
+
+MetaPhlAn fails on a FASTQ without reads or with short reads only, and a handful of reads gives a profile that looks
+as good as any. So the reads are counted first. Where there are too few, a valid profile with nothing but UNCLASSIFIED
+100 is written, a comment in it says so, and the run goes on; the count table carries the status for the read
+accounting.
+
+Uses the standard library alone, because it runs in the environment of MetaPhlAn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import gzip
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+#: MetaPhlAn leaves out shorter reads (its --read_min_len).
+MIN_LENGTH = 70
+CHUNK = 1 << 22
+COLUMNS = (
+    "clade_name",
+    "clade_taxid",
+    "relative_abundance",
+    "coverage",
+    "estimated_number_of_reads_from_the_clade",
+)
+
+
+def count_reads(path: Path, enough: int) -> tuple[int, int]:
+    """Count the reads of a gzip FASTQ, and those that are long enough, the latter only until there are `enough`."""
+    reads = usable = 0
+    with gzip.open(path, "rb") as stream:
+        while usable < enough:
+            if not stream.readline():
+                return reads, usable
+            usable += len(stream.readline().rstrip()) >= MIN_LENGTH
+            stream.readline()
+            stream.readline()
+            reads += 1
+        newlines, last = 0, b"\n"
+        while text := stream.read(CHUNK):
+            newlines += text.count(b"\n")
+            last = text[-1:]
+    return reads + (newlines + (last != b"\n")) // 4, usable
+
+
+def version_of(program: str, *command: str) -> str:
+    """Return the version number a program prints, or an empty string."""
+    done = subprocess.run([program, *command], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\d[\w.]*)", done.stdout + done.stderr)
+    return found.group(1) if found else ""
+
+
+def metaphlan_version() -> str:
+    """Return the version of the MetaPhlAn on PATH; asking the package is quicker than starting the program."""
+    program = shutil.which("metaphlan")
+    if program is None:
+        raise SystemExit("error: metaphlan is not on PATH")
+    if Path(program).parent == Path(sys.executable).parent:
+        try:
+            return importlib.metadata.version("metaphlan")
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return version_of(program, "--version")
+
+
+def command_line(arguments: argparse.Namespace, version: str, mapout: Path) -> list[str]:
+    """Return the command for this version of MetaPhlAn: 4.2 renamed two options and estimates UNCLASSIFIED unasked."""
+    new = tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= (4, 2)
+    database, mapping = ("--db_dir", "--mapout") if new else ("--bowtie2db", "--bowtie2out")
+    command = ["metaphlan", ",".join(map(str, arguments.reads)), "--input_type", "fastq"]
+    command += [database, str(arguments.database), "-x", arguments.index, "--offline", mapping, str(mapout)]
+    command += ["--nproc", str(arguments.threads), "-t", "rel_ab_w_read_stats", "--sample_id", arguments.sample]
+    command += ["-s", str(arguments.sam), "-o", str(arguments.profile)]
+    command += [] if new else ["--unclassified_estimation"]
+    return command + arguments.extra
+
+
+def write_empty(arguments: argparse.Namespace, reason: str) -> None:
+    """Write a profile in which nothing is classified and an alignment without reads."""
+    lines = [
+        f"#{arguments.index}",
+        f"#not profiled: {reason}",
+        "#0 reads processed",
+        f"#SampleID\t{arguments.sample}",
+        "#" + "\t".join(COLUMNS),
+        "UNCLASSIFIED\t-1\t100.0\t-\t0",
+    ]
+    arguments.profile.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    arguments.sam.write_bytes(bz2.compress(f"@HD\tVN:1.5\tSO:unsorted\n@CO\tindex:{arguments.index}\n".encode()))
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description="Profile a sample with MetaPhlAn; flag it where it has too few reads.")
+    parser.add_argument("--sample", required=True)
+    parser.add_argument("--reads", required=True, nargs="+", type=Path, help="gzip FASTQ, one or both mates")
+    parser.add_argument("--min-reads", required=True, type=int, help="usable reads below which there is no profile")
+    parser.add_argument("--database", required=True, type=Path, help="folder of the MetaPhlAn database")
+    parser.add_argument("--index", required=True, help="name of the database")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--profile", required=True, type=Path)
+    parser.add_argument("--sam", required=True, type=Path, help="alignment to write, .sam.bz2")
+    parser.add_argument(
+        "--counts", required=True, type=Path, help="TSV to write: reads, usable reads, status, reason, versions"
+    )
+    parser.add_argument("extra", nargs="*", help="further options of metaphlan, after --")
+    arguments = parser.parse_args()
+
+    enough = max(1, arguments.min_reads)
+    counts = [count_reads(path, enough) for path in arguments.reads]
+    reads, usable = sum(c[0] for c in counts), sum(c[1] for c in counts)
+    status, reason, metaphlan, bowtie2 = "ok", "", "", ""
+    if usable < enough:
+        status = "few_reads"
+        reason = f"{usable} of {reads} reads are at least {MIN_LENGTH} bases long, {enough} are needed (min_reads)"
+        write_empty(arguments, reason)
+    else:
+        metaphlan, bowtie2 = metaphlan_version(), version_of("bowtie2", "--version")
+        # The name is the same in every run, because MetaPhlAn writes its command into the profile.
+        mapout = arguments.profile.with_name(f"{arguments.sample}.mapout.bz2")
+        mapout.unlink(missing_ok=True)
+        environment = os.environ | {"PYTHONHASHSEED": "0"}
+        try:
+            done = subprocess.run(command_line(arguments, metaphlan, mapout), env=environment, check=False)
+        finally:
+            mapout.unlink(missing_ok=True)
+        if done.returncode:
+            sys.stderr.write(f"error: sample {arguments.sample}: metaphlan ended with exit code {done.returncode}\n")
+            return 1
+    header = ["sample", "reads", "status", "reason", "metaphlan", "bowtie2"]
+    cells = [arguments.sample, str(reads), status, reason, metaphlan, bowtie2]
+    arguments.counts.write_text("\t".join(header) + "\n" + "\t".join(cells) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
