@@ -80,7 +80,7 @@ lock: python ## Write requirements.lock anew from pyproject.toml (needs the netw
 	rm -rf .tools/uv
 
 clean: ## Remove the demo and everything that tools left behind; keep results/, .venv and .tools
-	rm -rf demo build bench/work *.egg-info .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo build *.egg-info .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find microbiome tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the Python environment and the downloaded tools as well

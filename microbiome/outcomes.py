@@ -163,19 +163,22 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     }
     counts = {name: count(code == i) for i, name in enumerate(OUTCOME_NAMES)}
     donor_taxa, baseline_taxa, post_taxa = count(donor == 1), count(baseline == 1), count(post == 1)
-    lost = count((baseline == 1) & (post == 0))
+    donor_present, baseline_present = count((donor == 1) & (post == 1)), count((baseline == 1) & (post == 1))
+    lost = baseline_taxa - baseline_present
     for name, number in counts.items():
         out[name] = _integers(number, known)
     out["donor_taxa"] = _integers(donor_taxa, donor_known)
     out["baseline_taxa"] = _integers(baseline_taxa, baseline_known)
     out["post_taxa"] = _integers(post_taxa, np.ones_like(known))
+    out["donor_taxa_present"] = _integers(donor_present, donor_known)
+    out["baseline_taxa_present"] = _integers(baseline_present, baseline_known)
     out["lost_taxa"] = _integers(lost, baseline_known)
     engrafted, depleted = counts["engrafted"], counts["depleted"]
     out["engraftment_rate"] = _ratio(engrafted, engrafted + counts["not_engrafted"], known)
     out["depletion_rate"] = _ratio(lost, baseline_taxa, baseline_known)
     out["depletion_rate_donor_absent"] = _ratio(depleted, depleted + counts["persisted"], known)
-    out["donor_recovery"] = _ratio(count((donor == 1) & (post == 1)), donor_taxa, donor_known)
-    out["baseline_recovery"] = _ratio(count((baseline == 1) & (post == 1)), baseline_taxa, baseline_known)
+    out["donor_recovery"] = _ratio(donor_present, donor_taxa, donor_known)
+    out["baseline_recovery"] = _ratio(baseline_present, baseline_taxa, baseline_known)
     for name in ("donor_products", "donor_products_unprofiled"):
         if name in table:
             out[name] = pd.array(table[name].to_numpy()[first], dtype="Int64")

@@ -259,6 +259,8 @@ RATES = Table(
         Column("donor_taxa", "integer", "|D|: taxa detected in the donor set.", unit="taxa", minimum=0),
         Column("baseline_taxa", "integer", "|B|: taxa detected in the baseline.", unit="taxa", minimum=0),
         Column("post_taxa", "integer", "|R|: taxa detected in the post sample.", unit="taxa", minimum=0),
+        Column("donor_taxa_present", "integer", "|D and R|.", unit="taxa", minimum=0),
+        Column("baseline_taxa_present", "integer", "|B and R|.", unit="taxa", minimum=0),
         Column("lost_taxa", "integer", "Baseline taxa not detected in the post sample.", unit="taxa", minimum=0),
         Column("engraftment_rate", "number", "engrafted / (engrafted + not_engrafted).", **_FRACTION),  # type: ignore[arg-type]
         Column("depletion_rate", "number", "(depleted + shared_depleted) / baseline_taxa.", **_FRACTION),  # type: ignore[arg-type]

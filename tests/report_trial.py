@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,11 @@ class Trial:
         return path.read_text(encoding="utf-8")
 
 
-def write_trial(folder: Path) -> Trial:
-    """Write tables of 4 recipients, one of them on placebo, and 2 donors, and everything the commands make of them."""
+def write_trial(folder: Path, unprofiled: Sequence[str] = ()) -> Trial:
+    """Write tables of 5 recipients, one of them on placebo, and 2 donors, and everything the commands make of them.
+
+    Nothing is classified in the samples `unprofiled`, nor ever in the third one.
+    """
     trial = Trial(folder)
     rng = np.random.default_rng(5)
     taxa = [
@@ -72,8 +76,9 @@ def write_trial(folder: Path) -> Trial:
 
     abundance = rng.gamma(0.6, size=(len(taxa), len(samples))) * (rng.random((len(taxa), len(samples))) < 0.55)
     abundance[:, 2] = 0  # a sample with nothing classified
-    abundance *= 100 / np.maximum(abundance.sum(axis=0), 1e-12)
     names = [row[0] for row in samples]
+    abundance[:, [names.index(name) for name in unprofiled]] = 0
+    abundance *= 100 / np.maximum(abundance.sum(axis=0), 1e-12)
     lines = ["#mpa_vTest", "\t".join(["clade_name", *names])]
     lines += [
         "\t".join([taxon, *(f"{value:.5f}" for value in row)]) for taxon, row in zip(taxa, abundance, strict=True)

@@ -297,6 +297,8 @@ def test_no_baseline_leaves_what_needs_none(caplog: pytest.LogCaptureFixture) ->
     assert "subjects without a profiled baseline have no outcomes: R" in caplog.text
     assert row[list(OUTCOME_NAMES)].isna().all()
     assert row["donor_recovery"] == 2 / 4
+    assert (row["donor_taxa_present"], row["donor_taxa"]) == (2, 4)
+    assert row[["baseline_taxa_present", "lost_taxa"]].isna().all()
     assert np.isnan(row["depletion_rate"])
     assert row["baseline_sample"] is None or pd.isna(row["baseline_sample"])
 

@@ -280,6 +280,24 @@ def test_flagged_samples_are_named_with_their_reason(page: Page) -> None:
     assert "s0.14: few_reads (12 reads, fewer than <1234>)" in page.text
 
 
+@pytest.mark.parametrize(
+    "unprofiled",
+    [
+        ["s1.7"],  # a baseline
+        ["s0.0", "s0.7"],  # both samples before the first dose of one subject
+        ["s1.14", "s1.35"],  # all post samples of one subject
+        ["d0.1", "d0.2"],  # one donor
+        ["d0.1", "d0.2", "d1.1"],  # all donors
+        ["s1.7", "s2.7", "s3.7", "s4.7", "s0.0", "s0.7"],  # all baselines
+    ],
+)
+def test_whatever_has_no_profile_the_page_is_made(tmp_path: Path, unprofiled: list[str]) -> None:
+    trial = write_trial(tmp_path, unprofiled)
+    text = trial.report("--results", str(trial.results))
+    for name in unprofiled:
+        assert name in text
+
+
 def test_gaps_in_the_data_are_named(trial: Trial, tables: data.Tables) -> None:
     reads = tables.reads.copy()
     reads.loc[reads["sample"].isin(["d1.1", "s1.7"]), "status"] = "no_profile"

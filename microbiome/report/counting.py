@@ -13,10 +13,10 @@ __all__ = ["RATE_NAMES", "label_taxa", "outcome_bars", "rates_by_group", "taxon_
 #: Rate, and the columns of the rates table that add up to its numerator and to its denominator.
 RATE_NAMES = {
     "engraftment_rate": (("engrafted",), ("engrafted", "not_engrafted")),
-    "depletion_rate": (("depleted", "shared_depleted"), ("baseline_taxa",)),
+    "depletion_rate": (("lost_taxa",), ("baseline_taxa",)),
     "depletion_rate_donor_absent": (("depleted",), ("depleted", "persisted")),
-    "donor_recovery": (("engrafted", "shared_kept"), ("donor_taxa",)),
-    "baseline_recovery": (("persisted", "shared_kept"), ("baseline_taxa",)),
+    "donor_recovery": (("donor_taxa_present",), ("donor_taxa",)),
+    "baseline_recovery": (("baseline_taxa_present",), ("baseline_taxa",)),
 }
 
 # Outcomes of the taxa that were detected in each source.

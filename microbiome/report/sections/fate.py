@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -143,10 +144,11 @@ def rates(tables: Tables, subjects: pd.DataFrame, by: Scheme) -> Section:
     return Section("rates", title, [CAVEATS["rates"], CAVEATS["dilution"]], blocks)
 
 
-def _rate_cell(value: Any, over: Any, under: Any) -> Cell:
+def _rate_cell(value: Any, over: Sequence[Any], under: Sequence[Any]) -> Cell:
+    # Without a profile of what the rate needs its counts are missing, too.
     if pd.isna(value):
         return Cell("–", numeric=True)
-    return Cell(f"{value:.2f}", f"{number(over, 1)} / {number(under, 1)}", str(value), numeric=True)
+    return Cell(f"{value:.2f}", f"{number(sum(over), 1)} / {number(sum(under), 1)}", str(value), numeric=True)
 
 
 def _groups_table(rates_frame: pd.DataFrame, subjects: pd.DataFrame, group: str) -> TableBlock:
@@ -220,9 +222,7 @@ def _samples_table(frame: pd.DataFrame, subjects: pd.DataFrame) -> TableBlock:
         ]
         row.append(Cell(number(record["day"]), sort=str(record["day"]), numeric=True))
         for rate, (over, under) in RATE_NAMES.items():
-            row.append(
-                _rate_cell(record[rate], sum(record[name] for name in over), sum(record[name] for name in under))
-            )
+            row.append(_rate_cell(record[rate], [record[name] for name in over], [record[name] for name in under]))
         row += [Cell(number(record[name]), sort=str(record[name]), numeric=True) for name in products]
         rows.append(row)
     return TableBlock(
