@@ -75,7 +75,7 @@ lock: python ## Write requirements.lock anew from pyproject.toml (needs the netw
 	rm -rf .tools/uv
 	python -m venv .tools/uv
 	.tools/uv/bin/python -m pip install --quiet uv
-	.tools/uv/bin/uv pip compile $(UPGRADE) --universal --fork-strategy fewest --generate-hashes \
+	.tools/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --generate-hashes \
 		--no-emit-index-url --no-header --python-version 3.11 --all-extras --output-file requirements.lock pyproject.toml
 	rm -rf .tools/uv
 
