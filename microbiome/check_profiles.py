@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import itertools
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +13,14 @@ import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting
 from microbiome.metaphlan import combination_problems, is_metaphlan, read_abundance
-from microbiome.metaphlan_format import ParsedTable, parse_metaphlan
+from microbiome.metaphlan_format import ParsedTable, is_clade_row, parse_metaphlan
 from microbiome.tsv import open_text, parse_features
 from microbiome.validation import did_you_mean
 
 __all__ = ["profile_problems", "profile_samples"]
+
+# Lines before the first clade that a MetaPhlAn table may have, and rows of another table that are looked at.
+_HEAD_LINES = 200
 
 
 def profile_samples(
@@ -44,12 +49,13 @@ def profile_samples(
     tables: list[ParsedTable] = []
     for file in files:
         with collecting(problems):
-            head, first = _head(file)
-            if len(files) == 1 and not is_metaphlan(head + first):
-                samples.update(dict.fromkeys(parse_features(head + first, file).index, file))
+            head, has_clade = _head(file)
+            if len(files) == 1 and not is_metaphlan(head):
+                samples.update(dict.fromkeys(parse_features(head, file).index, file))
                 continue
             # Without rows of data: the first row alone would look like a table that lost the others.
-            table = parse_metaphlan(file, head)
+            before = "".join(head.splitlines(keepends=True)[:-1]) if has_clade else head
+            table = parse_metaphlan(file, before, header_only=has_clade)
             tables.append(table)
             samples.update(dict.fromkeys(table.samples, file))
     problems += combination_problems(tables)
@@ -94,29 +100,20 @@ def profile_problems(profiled: dict[str, str], samples: pd.DataFrame, samples_fi
     return problems
 
 
-def _head(file: str) -> tuple[str, str]:
-    """Return the header lines of a profile and its first row of data, without reading the rest of the file."""
-    head: list[bytes] = []
+def _head(file: str) -> tuple[str, bool]:
+    """Return the first lines of a profile and whether the last of them is its first clade; the rest is not read."""
+    lines: list[str] = []
     try:
         with Path(file).open("rb") as plain:
-            zipped = plain.read(2) == b"\x1f\x8b"
-        with gzip.open(file) if zipped else Path(file).open("rb") as stream:
-            for line in stream:
-                if not line.startswith((b"#", b"clade_name\t", b"\xef\xbb\xbf")) and line.strip():
-                    # The header of a feature table has no mark: that line and the next are needed.
-                    first = line if _is_clade(line) else line + next(stream, b"")
-                    return _decoded(head), _decoded([first])
-                head.append(line)
-        return _decoded(head), ""
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+            magic = plain.read(3)
+        opener = gzip.open if magic[:2] == b"\x1f\x8b" else bz2.open if magic == b"BZh" else Path.open
+        with opener(Path(file), "rb") as stream:
+            for line in itertools.islice(stream, _HEAD_LINES):
+                lines.append(line.decode("utf-8-sig").replace("\r\n", "\n"))
+                if is_clade_row(lines[-1]):
+                    return "".join(lines), True
+        return "".join(lines), False
+    except (OSError, EOFError, ValueError, zlib.error):
         # Read again in whole by the function that says what is wrong.
         text = open_text(file)
         raise InputError(Problem("cannot be read", "copy or make the file again", file)) from ValueError(text[:100])
-
-
-def _is_clade(line: bytes) -> bool:
-    return line.startswith((b"k__", b"d__", b"UNCLASSIFIED\t", b"UNKNOWN\t"))
-
-
-def _decoded(lines: list[bytes]) -> str:
-    return b"".join(lines).decode("utf-8-sig").replace("\r\n", "\n")

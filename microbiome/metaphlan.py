@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting, raise_problems
-from microbiome.metaphlan_format import RANKS, UNCLASSIFIED, ParsedTable, parse_metaphlan
+from microbiome.metaphlan_format import (
+    HEADER_STARTS,
+    RANKS,
+    UNCLASSIFIED,
+    ParsedTable,
+    is_clade_row,
+    parse_metaphlan,
+)
 from microbiome.tsv import open_text, read_features, write_text
 
 __all__ = [
@@ -85,6 +91,8 @@ def read_metaphlan(paths: str | Path | Iterable[str | Path]) -> MetaphlanTable:
             parsed.append(parse_metaphlan(str(path), open_text(path)))
     problems += combination_problems(parsed)
     raise_problems(problems)
+    for problem in problems:
+        logger.warning("%s", problem)
     return _combine(parsed)
 
 
@@ -160,7 +168,7 @@ def abundance_of(table: MetaphlanTable, rank: str = "auto", close: bool = True) 
     Raises
     ------
     InputError
-        When the table has no row of that rank.
+        When the table, or a sample that has other ranks, has no row of that rank.
     """
     clades = table.percent.index
     names = pd.Index([clade.rsplit("|", 1)[-1] for clade in clades])
@@ -176,18 +184,24 @@ def abundance_of(table: MetaphlanTable, rank: str = "auto", close: bool = True) 
         raise InputError(
             Problem(f"the profile has no rows of rank {chosen}", f"choose another rank: {', '.join(RANKS)}")
         )
-    values = table.percent.to_numpy()[np.asarray(rows, dtype=bool)].T / 100.0
-    kept = clades[np.asarray(rows, dtype=bool)]
+    chosen_rows = np.asarray(rows, dtype=bool)
+    percent = table.percent.to_numpy()
+    lost = table.percent.columns[(percent[chosen_rows].sum(axis=0) == 0) & (percent.sum(axis=0) > 0)]
+    if len(lost):
+        message = f"rows of rank {chosen} are missing for {', '.join(map(str, lost))}, though other ranks have some"
+        raise InputError(
+            Problem(message, "give tables that all have that rank, or choose another one", value=str(lost[0]))
+        )
+    values = percent[chosen_rows].T / 100.0
+    kept = clades[chosen_rows]
     return _closed(values, pd.Index(table.percent.columns), _taxon_names(kept), close)
 
 
 def is_metaphlan(text: str) -> bool:
-    """Tell a MetaPhlAn table from any other feature table, by its first lines."""
-    for line in text[:10_000].splitlines()[:20]:
-        if line.startswith("#mpa_v") or line.lstrip("#").startswith("clade_name\t"):
+    """Tell a MetaPhlAn table from another feature table, by its database line, its header or a row with a lineage."""
+    for line in text[:1_000_000].splitlines():
+        if line.startswith(("#mpa_v", *HEADER_STARTS)) or is_clade_row(line):
             return True
-        if not line.startswith("#"):
-            return bool(re.match(r"(k__|d__|UNCLASSIFIED\t|UNKNOWN\t)", line))
     return False
 
 
@@ -262,8 +276,19 @@ def _taxon_names(lineages: Sequence[str] | pd.Index) -> list[str]:
 
 
 def combination_problems(parsed: list[ParsedTable]) -> list[Problem]:
-    """Return what keeps tables from being put together: different databases, a sample that stands twice."""
-    return [*_database_problems(parsed), *_sample_problems(parsed)]
+    """Return what keeps tables from being put together: databases, ranks that some lack, samples that stand twice."""
+    return [*_database_problems(parsed), *_rank_problems(parsed), *_sample_problems(parsed)]
+
+
+def _rank_problems(parsed: list[ParsedTable]) -> list[Problem]:
+    has = {id(table): any("|t__" in clade for clade in table.clades) for table in parsed}
+    if not any(has.values()):
+        return []
+    return [
+        Problem("the table has no SGB rows (t__...), while others have", "copy or make it again", table.file)
+        for table in parsed
+        if table.clades and not has[id(table)]
+    ]
 
 
 def _database_problems(parsed: list[ParsedTable]) -> list[Problem]:
@@ -271,10 +296,22 @@ def _database_problems(parsed: list[ParsedTable]) -> list[Problem]:
     for table in parsed:
         if table.database is not None:
             files.setdefault(table.database, []).append(table.file)
+    unnamed = [table for table in parsed if table.database is None and table.clades]
+    problems = [
+        Problem(
+            "the table names no database, while others do",
+            "make sure that it is the same one",
+            table.file,
+            1,
+            level="warning",
+        )
+        for table in unnamed
+        if files
+    ]
     if len(files) < 2:
-        return []
+        return problems
     usual = max(files, key=lambda database: len(files[database]))
-    return [
+    return problems + [
         Problem(
             f"the table is of database {database}, while {len(files[usual])} of {len(parsed)} tables are of {usual}"
             + (f" (such as {files[usual][0]})" if files[usual] else ""),
@@ -292,7 +329,12 @@ def _database_problems(parsed: list[ParsedTable]) -> list[Problem]:
 def _sample_problems(parsed: list[ParsedTable]) -> list[Problem]:
     problems: list[Problem] = []
     first: dict[str, str] = {}
+    files: set[str] = set()
     for table in parsed:
+        if table.file in files:
+            problems.append(Problem("the file is given twice", "give it once", table.file))
+            continue
+        files.add(table.file)
         for sample in table.samples:
             if sample in first:
                 place = "twice in the header" if first[sample] == table.file else f"in {first[sample]} as well"

@@ -11,7 +11,7 @@ import numpy as np
 
 from microbiome.errors import InputError, Problem, raise_problems
 
-__all__ = ["RANKS", "UNCLASSIFIED", "ParsedTable", "parse_metaphlan"]
+__all__ = ["HEADER_STARTS", "RANKS", "UNCLASSIFIED", "ParsedTable", "is_clade_row", "parse_metaphlan"]
 
 #: Ranks by the prefix that MetaPhlAn writes before a name.
 RANKS = {
@@ -26,15 +26,18 @@ RANKS = {
 }
 
 #: Rows that are no clade; UNKNOWN was MetaPhlAn 3's word.
-UNCLASSIFIED = ("UNCLASSIFIED", "UNKNOWN")
+UNCLASSIFIED = ("UNCLASSIFIED", "UNKNOWN", "unclassified")
 _TAXID_COLUMNS = ("NCBI_tax_id", "clade_taxid")
+HEADER_STARTS = ("clade_name\t", "#clade_name\t")
 _ABUNDANCE_COLUMN = "relative_abundance"
 _DATABASE = re.compile(r"#(mpa_v\w+)")
+# The sample id where none was given: MetaPhlAn's default.
+_DEFAULT_ID = re.compile(r"Metaphlan2?_Analysis")
 _READS = re.compile(r"#\s*(\d+) reads processed")
 # Percentages are printed with five decimals; a column of many rounded values may exceed 100 by that much.
 _TOTAL_LIMIT = 100.5
 # Percent by which a rank may fall short of the kingdoms before rows must have been lost (rounding alone: < 0.01).
-_LOST_LIMIT = 1.0
+_LOST_LIMIT = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,54 +53,46 @@ class ParsedTable:
     reads: int | None
 
 
-def parse_metaphlan(file: str, text: str) -> ParsedTable:
+def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTable:
     """Parse one table, single or merged.
+
+    Parameters
+    ----------
+    file
+        Name used in the messages.
+    text
+        The table, or with `header_only` the lines before its first row: then there are no clades in the result.
 
     Raises
     ------
     InputError
         With all problems of the table.
     """
-    lines = text.splitlines()
-    database: str | None = None
-    reads: int | None = None
-    sample_id = ""
-    header: list[str] = []
-    start = 0
-    for start, line in enumerate(lines):
-        if line.startswith("clade_name\t"):
-            header, start = line.split("\t"), start + 1
-            break
-        if not line.startswith("#"):
-            break
-        if match := _DATABASE.match(line):
-            database = match.group(1)
-        elif match := _READS.match(line):
-            reads = int(match.group(1))
-        elif line.startswith("#SampleID\t"):
-            sample_id = line.split("\t")[1].strip()
-        elif line.startswith("#clade_name\t"):
-            header = line[1:].split("\t")
-    else:
-        start = len(lines)
-    if not header:
-        if text.startswith(("k__", "UNC")) or database:
-            header = ["clade_name", *(lines[start].split("\t")[1:] if start < len(lines) else [])]
-            raise InputError(
-                Problem(
-                    "the table has no line that begins with clade_name", "make it again with MetaPhlAn", file, start + 1
-                )
-            )
+    # Spreadsheets and data frames put quotes around names; no clade has any.
+    lines = text.replace('"', "").splitlines()
+    start = next((i for i, line in enumerate(lines) if is_clade_row(line)), len(lines))
+    head = lines[:start]
+    database = next((match.group(1) for line in head if (match := _DATABASE.match(line))), None)
+    reads = next((int(match.group(1)) for line in head if (match := _READS.match(line))), None)
+    if (
+        start == len(lines)
+        and not header_only
+        and database is None
+        and not any(line.startswith(HEADER_STARTS) for line in lines)
+    ):
         raise InputError(
             Problem("not a MetaPhlAn table", "give the table that `metaphlan -o` writes, or a merged one", file)
         )
-    if _ABUNDANCE_COLUMN in header:
-        position = header.index(_ABUNDANCE_COLUMN)
-        samples = [sample_id if sample_id and sample_id != "Metaphlan_Analysis" else _name_of(file)]
-        columns = [position]
-    else:
-        columns = [i for i, name in enumerate(header) if i > 0 and name not in _TAXID_COLUMNS]
-        samples = [header[i] for i in columns]
+    samples, columns = _read_header(file, head)
+    if header_only:
+        return ParsedTable(
+            file, database, samples, [], np.zeros((0, len(samples))), np.full(len(samples), np.nan), reads
+        )
+    if start == len(lines):
+        raise InputError(Problem("the table has no rows", "copy or make it again", file, max(1, len(lines))))
+    if lines[start].startswith("d__"):
+        fix = "give the table that `metaphlan -o` writes, not the one converted to GTDB names"
+        raise InputError(Problem("the table has GTDB names (d__...)", fix, file, start + 1, value=lines[start][:40]))
     width = columns[-1] + 1 if columns else 1
     clades, values = _parse_rows(file, lines, start, samples, columns, width)
     unclassified = np.full(len(samples), np.nan)
@@ -110,6 +105,42 @@ def parse_metaphlan(file: str, text: str) -> ParsedTable:
     parsed = ParsedTable(file, database, samples, [clades[i] for i in keep], values[keep], unclassified, reads)
     raise_problems(_total_problems(parsed))
     return parsed
+
+
+def is_clade_row(line: str) -> bool:
+    """Tell whether a line begins with a lineage, or with one of the words for the unclassified part."""
+    first = line.split("\t", 1)[0].strip('"')
+    return first.startswith(("k__", "d__")) or first in UNCLASSIFIED
+
+
+def _read_header(file: str, head: list[str]) -> tuple[list[str], list[int]]:
+    """Return the samples and the columns of their values; the header is the last line of `head`."""
+    line = head[-1] if head else ""
+    header = line.removeprefix("#").split("\t")
+    sample_id = next((row.split("\t")[1].strip() for row in head if row.startswith("#SampleID\t")), "")
+    if len(header) < 2:
+        raise InputError(
+            Problem(
+                "the table has no header line with a name for each column",
+                "give the table that `metaphlan -o` writes, or a merged one",
+                file,
+                max(1, len(head)),
+            )
+        )
+    if _ABUNDANCE_COLUMN in header:
+        named = sample_id and not _DEFAULT_ID.fullmatch(sample_id)
+        return [sample_id if named else _name_of(file)], [header.index(_ABUNDANCE_COLUMN)]
+    columns = [i for i, name in enumerate(header) if i > 0 and name not in _TAXID_COLUMNS]
+    samples = [header[i] for i in columns]
+    problems = [
+        Problem(
+            f"the sample name {name!r} is empty or has extra white space", "correct it", file, len(head), value=name
+        )
+        for name in samples
+        if not name or name != name.strip()
+    ]
+    raise_problems(problems)
+    return [_name_of(file) if _DEFAULT_ID.fullmatch(name) else name for name in samples], columns
 
 
 def _parse_rows(
@@ -188,7 +219,7 @@ def _total_problems(parsed: ParsedTable) -> list[Problem]:
             problems.append(
                 Problem(message, "give MetaPhlAn's relative abundances (percent)", parsed.file, column=sample)
             )
-        elif 0.9 < top + unclassified < 1.1:
+        elif 0 < top + unclassified < 1.1:
             message = f"the rows of sample {sample!r} sum to {top + unclassified:.6g}: fractions, not percentages"
             problems.append(
                 Problem(message, "give MetaPhlAn's relative abundances (percent)", parsed.file, column=sample)

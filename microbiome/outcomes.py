@@ -77,11 +77,17 @@ def outcomes(abundance: pd.DataFrame, study: Study, detection: float = 0.0) -> p
     Raises
     ------
     InputError
-        When `detection` is negative or not a number, `abundance` has a negative value, or no post sample has a profile.
+        When `detection` is negative, not a number, or above every abundance, `abundance` has a negative value, or no
+        post sample has a profile.
     """
-    if not detection >= 0:
-        raise InputError(Problem(f"detection {detection} is not 0 or more", "give a fraction such as 1e-4"))
     values = abundance.to_numpy(dtype=float)
+    # Other units than fractions (counts, percentages) may need a larger threshold.
+    if not 0 <= detection < max(1.0, float(np.nanmax(values, initial=0.0))):
+        raise InputError(
+            Problem(
+                f"detection {detection:g} is not within 0 and the largest abundance", "give a fraction such as 1e-4"
+            )
+        )
     if (values < 0).any():
         raise InputError("the profile has negative abundances; give fractions of 0 or more")
     profiled = abundance.index[~np.isnan(values).any(axis=1)]
@@ -91,7 +97,7 @@ def outcomes(abundance: pd.DataFrame, study: Study, detection: float = 0.0) -> p
     )
     posts = post_samples(study, profiled)
     products = donor_products(study, profiled)
-    _log_gaps(posts, products)
+    _log_gaps(study, posts, products)
     posts = posts[posts["profiled"]].reset_index(drop=True)
     if posts.empty:
         raise InputError(
@@ -135,17 +141,17 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InputError
-        When a required column is missing or an outcome is unknown.
+        When a required column is missing, a sample is unnamed or has a taxon twice, an outcome is unknown, or
+        contradicts
+        the ``*_detected`` columns.
     """
-    problems = missing_columns(table, OUTCOMES, "outcomes")
-    if "outcome" not in table:
-        problems.append(Problem("column 'outcome' is missing", "add it", "outcomes", column="outcome"))
-    raise_problems(problems)
+    raise_problems(missing_columns(table, OUTCOMES, "outcomes"))
     unknown = sorted(set(table["outcome"].dropna()) - set(OUTCOME_NAMES))
     if unknown:
         raise InputError(
             Problem(f"outcomes {', '.join(map(repr, unknown))} are unknown", f"use {', '.join(OUTCOME_NAMES)}")
         )
+    raise_problems(_contradictions(table))
     sample, keys = pd.factorize(table["sample"])
     first = np.unique(sample, return_index=True)[1]
     code = pd.Categorical(table["outcome"], categories=list(OUTCOME_NAMES)).codes
@@ -169,7 +175,7 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
         out[name] = _integers(number, known)
     out["donor_taxa"] = _integers(donor_taxa, donor_known)
     out["baseline_taxa"] = _integers(baseline_taxa, baseline_known)
-    out["post_taxa"] = _integers(post_taxa, np.ones_like(known))
+    out["post_taxa"] = _integers(post_taxa, count(post < 0) == 0)
     out["donor_taxa_present"] = _integers(donor_present, donor_known)
     out["baseline_taxa_present"] = _integers(baseline_present, baseline_known)
     out["lost_taxa"] = _integers(lost, baseline_known)
@@ -227,8 +233,51 @@ def _block(
     return frame
 
 
-def _log_gaps(posts: pd.DataFrame, products: pd.DataFrame) -> None:
-    """Name everything that has no outcome, and why."""
+def _contradictions(table: pd.DataFrame) -> list[Problem]:
+    """Return what cannot be in a table of outcomes: it would change counts without a word."""
+    problems: list[Problem] = []
+    unnamed = int(table[["sample", "taxon"]].isna().any(axis=1).sum())
+    if unnamed:
+        problems.append(Problem(f"{unnamed} rows have no sample or no taxon", "make the table again", "outcomes"))
+    twice = table[table.duplicated(["sample", "taxon"])]
+    if len(twice):
+        sample, taxon = twice[["sample", "taxon"]].iloc[0]
+        message = f"{len(twice)} rows stand twice, the first is sample {sample!r}, taxon {taxon!r}"
+        problems.append(Problem(message, "make the table again", "outcomes", value=str(sample)))
+    flags = [f"{name}_detected" for name in ("donor", "baseline", "post")]
+    if not set(flags) <= set(table.columns):
+        return problems
+    numbers = table[flags].apply(pd.to_numeric).astype("float64").to_numpy()
+    known = ~np.isnan(numbers).any(axis=1)
+    legal = np.isin(numbers[known], (0, 1)).all(axis=1)
+    expected = np.full(len(table), None, dtype=object)
+    places = np.flatnonzero(known)[legal]
+    cells = numbers[places].astype(np.int8) @ np.array([4, 2, 1], dtype=np.int8)
+    expected[places] = np.array(_CELLS, dtype=object)[cells]
+    found = table["outcome"].astype(object).where(table["outcome"].notna(), None).to_numpy()
+    wrong = np.flatnonzero(expected != found)
+    if len(wrong):
+        row = table.iloc[wrong[0]]
+        message = f"{len(wrong)} outcomes are not those of *_detected, the first is {row['outcome']!r}"
+        place = f"sample {row['sample']!r}, taxon {row['taxon']!r}"
+        problems.append(Problem(f"{message} of {place}", "make the table again", "outcomes", value=str(row["outcome"])))
+    return problems
+
+
+def _log_gaps(study: Study, posts: pd.DataFrame, products: pd.DataFrame) -> None:
+    """Name everything that has no outcome, and why; and every baseline that is not the one of the samples table."""
+    undated = study.samples[(study.samples["role"] != "donor") & study.samples["day"].isna()]
+    _warn("samples without a day have no outcomes", undated["sample"])
+    planned = post_samples(study).set_index("sample")["baseline_sample"]
+    for row in posts.drop_duplicates("subject").itertuples():
+        if planned[row.sample] != row.baseline_sample and row.baseline_sample is not None:
+            logger.warning(
+                "%s: the last sample before FMT, %s, has no profile; %s (day %s) is its baseline",
+                row.subject,
+                planned[row.sample],
+                row.baseline_sample,
+                row.baseline_day,
+            )
     _warn("post samples without a profile have no outcomes", posts.loc[~posts["profiled"], "sample"])
     there = posts[posts["profiled"]]
     _warn(

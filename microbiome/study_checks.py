@@ -39,6 +39,7 @@ def study_problems(
     return [
         *_sample_problems(study, samples_file, allow_missing_baseline),
         *_subject_problems(study, samples_file, subjects_file),
+        *_treated_without_dose(study, subjects_file),
         *_dose_problems(study, doses_file),
     ]
 
@@ -59,6 +60,18 @@ def _sample_problems(study: Study, file: str, allow_missing_baseline: bool) -> l
                     line,
                     "day",
                     sample or "",
+                )
+            )
+        if role == "control" and pd.isna(row.day):
+            problems.append(
+                Problem(
+                    f"control sample {sample!r} has no day: it is neither baseline nor post sample",
+                    "write its day if it is one of a series",
+                    file,
+                    line,
+                    "day",
+                    sample or "",
+                    level="warning",
                 )
             )
         first_role, first_line = roles.setdefault(subject, (role, line))
@@ -149,6 +162,27 @@ def _subject_problems(study: Study, samples_file: str, subjects_file: str) -> li
                     )
                 )
     return problems
+
+
+def _treated_without_dose(study: Study, file: str) -> list[Problem]:
+    """Warn of subjects of the arm fmt who received nothing: they would be analysed like placebo."""
+    if "arm" not in study.subjects:
+        return []
+    dosed = set(study.doses["subject"])
+    recipients = set(study.samples.loc[study.samples["role"] == "recipient", "subject"])
+    return [
+        Problem(
+            f"subject {subject!r} is of arm fmt but has no dose: its donor set is empty, as for placebo",
+            "add its doses",
+            file,
+            line,
+            "arm",
+            str(subject),
+            level="warning",
+        )
+        for line, subject, arm in study.subjects[["subject", "arm"]].itertuples()
+        if arm == "fmt" and subject in recipients and subject not in dosed
+    ]
 
 
 def _dose_problems(study: Study, file: str) -> list[Problem]:

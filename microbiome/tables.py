@@ -207,7 +207,10 @@ OUTCOME_NAMES = (
     "gained",
 )
 
-_FRACTION = {"unit": "fraction", "minimum": 0.0, "maximum": 1.0}
+
+def _fraction(name: str, meaning: str) -> Column:
+    return Column(name, "number", meaning, unit="fraction", required=True, minimum=0.0, maximum=1.0)
+
 
 OUTCOMES = Table(
     "outcomes",
@@ -234,6 +237,7 @@ OUTCOMES = Table(
             "outcome",
             "choice",
             "The cell of donor x baseline x post; missing when a donor or baseline that it needs has no profile.",
+            required=True,
             allowed=OUTCOME_NAMES,
         ),
         Column("donor_detected", "flag", "D: detected in any donor product received by then."),
@@ -255,18 +259,30 @@ RATES = Table(
         Column(
             "baseline_sample", "id", "The subject's last profiled sample with day <= 0; missing without.", required=True
         ),
-        *(Column(name, "integer", f"Taxa with outcome `{name}`.", unit="taxa", minimum=0) for name in OUTCOME_NAMES),
-        Column("donor_taxa", "integer", "|D|: taxa detected in the donor set.", unit="taxa", minimum=0),
-        Column("baseline_taxa", "integer", "|B|: taxa detected in the baseline.", unit="taxa", minimum=0),
-        Column("post_taxa", "integer", "|R|: taxa detected in the post sample.", unit="taxa", minimum=0),
-        Column("donor_taxa_present", "integer", "|D and R|.", unit="taxa", minimum=0),
-        Column("baseline_taxa_present", "integer", "|B and R|.", unit="taxa", minimum=0),
-        Column("lost_taxa", "integer", "Baseline taxa not detected in the post sample.", unit="taxa", minimum=0),
-        Column("engraftment_rate", "number", "engrafted / (engrafted + not_engrafted).", **_FRACTION),  # type: ignore[arg-type]
-        Column("depletion_rate", "number", "(depleted + shared_depleted) / baseline_taxa.", **_FRACTION),  # type: ignore[arg-type]
-        Column("depletion_rate_donor_absent", "number", "depleted / (depleted + persisted).", **_FRACTION),  # type: ignore[arg-type]
-        Column("donor_recovery", "number", "|D and R| / |D| (PEDS of q2-fmt).", **_FRACTION),  # type: ignore[arg-type]
-        Column("baseline_recovery", "number", "|B and R| / |B| (PPRS of q2-fmt).", **_FRACTION),  # type: ignore[arg-type]
+        *(
+            Column(name, "integer", f"Taxa with outcome `{name}`.", unit="taxa", required=True, minimum=0)
+            for name in OUTCOME_NAMES
+        ),
+        Column("donor_taxa", "integer", "|D|: taxa detected in the donor set.", unit="taxa", required=True, minimum=0),
+        Column(
+            "baseline_taxa", "integer", "|B|: taxa detected in the baseline.", unit="taxa", required=True, minimum=0
+        ),
+        Column("post_taxa", "integer", "|R|: taxa detected in the post sample.", unit="taxa", required=True, minimum=0),
+        Column("donor_taxa_present", "integer", "|D and R|.", unit="taxa", required=True, minimum=0),
+        Column("baseline_taxa_present", "integer", "|B and R|.", unit="taxa", required=True, minimum=0),
+        Column(
+            "lost_taxa",
+            "integer",
+            "Baseline taxa not detected in the post sample.",
+            unit="taxa",
+            required=True,
+            minimum=0,
+        ),
+        _fraction("engraftment_rate", "engrafted / (engrafted + not_engrafted)."),
+        _fraction("depletion_rate", "(depleted + shared_depleted) / baseline_taxa."),
+        _fraction("depletion_rate_donor_absent", "depleted / (depleted + persisted)."),
+        _fraction("donor_recovery", "|D and R| / |D| (PEDS of q2-fmt)."),
+        _fraction("baseline_recovery", "|B and R| / |B| (PPRS of q2-fmt)."),
         Column("donor_products", "integer", "Donor products (donor samples) received by then.", minimum=0),
         Column("donor_products_unprofiled", "integer", "How many of them have no profile.", minimum=0),
     ),
@@ -280,22 +296,25 @@ READS = Table(
     "One row per sample: reads left after each step (both mates count), and whether there is a profile.",
     (
         _SAMPLE,
-        Column("units", "integer", "Sequencing runs that were merged.", minimum=0),
-        Column("reads_raw", "integer", "Reads in the FASTQ files.", unit="reads", minimum=0),
-        Column("reads_trimmed", "integer", "Reads left by trimming and quality filter.", unit="reads", minimum=0),
-        Column("reads_nonhost", "integer", "Reads left by host removal.", unit="reads", minimum=0),
-        Column("reads_profiled", "integer", "Reads that MetaPhlAn used.", unit="reads", minimum=0),
-        Column("unclassified", "number", "Estimated part of the reads of unknown taxa.", **_FRACTION),  # type: ignore[arg-type]
-        Column("taxa", "integer", "Taxa with an abundance above 0.", unit="taxa", minimum=0),
+        Column("units", "integer", "Sequencing runs that were merged.", required=True, minimum=0),
+        Column("reads_raw", "integer", "Reads in the FASTQ files.", unit="reads", required=True, minimum=0),
+        Column(
+            "reads_trimmed", "integer", "Reads left by trimming and filtering.", unit="reads", required=True, minimum=0
+        ),
+        Column("reads_nonhost", "integer", "Reads left by host removal.", unit="reads", required=True, minimum=0),
+        Column("reads_profiled", "integer", "Reads that MetaPhlAn used.", unit="reads", required=True, minimum=0),
+        _fraction("unclassified", "Estimated part of the reads of unknown taxa."),
+        Column("taxa", "integer", "Taxa with an abundance above 0.", unit="taxa", required=True, minimum=0),
         Column(
             "status",
             "choice",
             "ok; few_reads: too few reads to profile; no_taxa: profiled, nothing found; "
             "no_profile: in no profile table.",
+            required=True,
             filled=True,
             allowed=READS_STATUSES,
         ),
-        Column("reason", "text", "Why the status is not ok."),
+        Column("reason", "text", "Why the status is not ok.", required=True),
     ),
     key=("sample",),
 )

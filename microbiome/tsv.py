@@ -201,7 +201,9 @@ def read_result(path: str | Path, table: Table) -> pd.DataFrame:
             quoting=csv.QUOTE_MINIMAL,
             float_precision="round_trip",
         )
-        if len(set(names)) == len(names) and not missing_columns(frame, table, str(path)):
+        # A row that is cut off is filled up with missing cells by the fast parser.
+        whole = '"' in text or text[text.index(names[0]) :].count("\t") == (len(names) - 1) * (len(frame) + 1)
+        if whole and len(set(names)) == len(names) and _is_valid(frame, table):
             strings = [n for n in names if n not in numeric]
             return frame.astype(dict.fromkeys(strings, "object")).where(
                 frame.notna() | ~frame.columns.isin(strings), None
@@ -209,6 +211,27 @@ def read_result(path: str | Path, table: Table) -> pd.DataFrame:
     except (ValueError, IndexError, pd.errors.ParserError):
         pass
     return read_table(path, table).reset_index(drop=True)
+
+
+def _is_valid(frame: pd.DataFrame, table: Table) -> bool:
+    """Tell whether a frame with converted columns keeps to all declarations of the table."""
+    if any(column.required and column.name not in frame for column in table.columns):
+        return False
+    for column in table.columns:
+        if column.name not in frame:
+            continue
+        cells = frame[column.name]
+        if column.filled and cells.isna().any():
+            return False
+        there = cells.dropna()
+        if column.kind == "choice" and not there.isin(column.allowed).all():
+            return False
+        if column.kind == "flag" and not there.isin((0, 1)).all():
+            return False
+        low, high = column.minimum, column.maximum
+        if (low is not None and (there < low).any()) or (high is not None and (there > high).any()):
+            return False
+    return not table.key or not frame.duplicated(list(table.key)).any()
 
 
 def read_features(path: str | Path) -> pd.DataFrame:
@@ -382,6 +405,8 @@ def missing_columns(frame: pd.DataFrame, table: Table, source: str) -> list[Prob
 def write_text(text: str, path: str | Path) -> None:
     """Write text whole or not at all; ``-`` is standard output, a name that ends in ``.gz`` is compressed."""
     if str(path) == "-":
+        if sys.stdout is None:
+            raise InputError("standard output is closed; name a file with --output")
         sys.stdout.write(text)
         return
     with atomic_path(path) as part:

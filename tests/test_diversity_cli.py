@@ -243,3 +243,60 @@ def test_published_trial(real_data: Path, tmp_path: Path) -> None:
     from microbiome.metaphlan import read_abundance
 
     assert len(alpha(read_abundance([data / "profiles.tsv.gz"]))) == len(read_distances(out).ids) == 65
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ordinate", "--distances", "d.tsv", "--axes", "1000000000"], "1000000000 axes were asked for"),
+        (
+            ["outcomes", "--profile", "profile.tsv", "--samples", "samples.tsv", "-o", "profile.tsv/o.tsv"],
+            "profile.tsv",
+        ),
+        (["simulate", "-o", "profile.tsv/trial"], "profile.tsv"),
+        (["rates", "--outcomes", "cut.tsv"], "cut.tsv:"),
+        (["rates", "--outcomes", "twice.tsv"], "twice.tsv:4"),
+        (["report", "--samples", "samples.tsv", "--rates", "samples.tsv", "-o", "r.html"], "samples.tsv:1: engrafted"),
+    ],
+)
+def test_bad_input_is_one_message_and_2(
+    trial: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(trial)
+    run("beta", "--profile", "profile.tsv", "--metric", "bray_curtis", "-o", "d.tsv")
+    run("outcomes", "--profile", "profile.tsv", *map(str, tables(Path(), "samples", "doses")), "-o", "o.tsv")
+    text = (trial / "o.tsv").read_text()
+    (trial / "cut.tsv").write_text(text[: len(text) // 2 + 7].rsplit("\t", 3)[0])
+    lines = text.splitlines()
+    (trial / "twice.tsv").write_text("\n".join([*lines[:3], lines[2], *lines[3:]]) + "\n")
+    capsys.readouterr()
+    assert main(arguments) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "Traceback" not in printed
+    assert not (trial / "r.html").exists()
+
+
+def test_a_negative_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["simulate", "-o", "x", "--seed", "-1"])
+    assert caught.value.code == 2
+    assert "-1 is negative" in capsys.readouterr().err
+
+
+def test_a_covariate_of_both_tables_is_said(trial: Path, caplog: pytest.LogCaptureFixture) -> None:
+    samples = pd.read_csv(trial / "samples.tsv", sep="\t", dtype=str).assign(arm="all")
+    samples.to_csv(trial / "samples.tsv", sep="\t", index=False)
+    run("beta", "--profile", trial / "profile.tsv", "--metric", "bray_curtis", "-o", trial / "d.tsv")
+    with caplog.at_level("WARNING"):
+        run(
+            "permanova",
+            "--distances",
+            trial / "d.tsv",
+            *tables(trial, "samples", "subjects"),
+            "--factor",
+            "arm",
+            "-o",
+            trial / "p.tsv",
+        )
+    assert "both tables have arm: that of the samples table is used" in caplog.text

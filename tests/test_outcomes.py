@@ -313,10 +313,10 @@ def test_post_samples_without_profile_and_unknown_profiles_are_named(caplog: pyt
     assert set(table["sample"]) == {"r1"}
 
 
-@pytest.mark.parametrize("detection", [-0.1, float("nan")])
+@pytest.mark.parametrize("detection", [-0.1, float("nan"), 1.0, 5.0, float("inf")])
 def test_detection_must_be_a_fraction(detection: float) -> None:
     study, abundance = small_study()
-    with pytest.raises(InputError, match="is not 0 or more"):
+    with pytest.raises(InputError, match="is not within 0 and the largest abundance"):
         outcomes(abundance, study, detection)
 
 
@@ -334,6 +334,53 @@ def test_rates_refuses_other_tables() -> None:
     table["outcome"] = table["outcome"].replace("gained", "gaind")
     with pytest.raises(InputError, match="'gaind'"):
         rates(table)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: pd.concat([t, t.iloc[:2]]), "2 rows stand twice, the first is sample 'r1', taxon 't__SGB1'"),
+        (lambda t: t.assign(sample=[None, *t["sample"][1:]]), "1 rows have no sample or no taxon"),
+        (lambda t: t.assign(outcome=["gained", *t["outcome"][1:]]), "1 outcomes are not those of *_detected"),
+        (lambda t: t.assign(outcome=[None, *t["outcome"][1:]]), "1 outcomes are not those of *_detected"),
+        (lambda t: t.assign(donor_detected=300), "outcomes are not those of *_detected"),
+    ],
+)
+def test_rates_refuses_what_would_change_counts(change, message: str) -> None:
+    study, abundance = small_study()
+    with pytest.raises(InputError) as caught:
+        rates(change(outcomes(abundance, study)))
+    assert message in str(caught.value)
+
+
+def test_counts_that_need_no_profile_of_others_stay(caplog: pytest.LogCaptureFixture) -> None:
+    study, abundance = small_study()
+    table = outcomes(abundance.drop(index="r0"), study)
+    row = rates(table).set_index("sample").loc["r1"]
+    assert (row["post_taxa"], row["donor_taxa"]) == (4, 4)
+    # Without the columns of detection nothing is known where the outcome is missing.
+    bare = rates(table.drop(columns=[c for c in table if c.endswith("_detected")])).set_index("sample").loc["r1"]
+    assert bare[["post_taxa", "donor_taxa", "baseline_taxa", "lost_taxa"]].isna().all()
+    no_donor = rates(outcomes(abundance.drop(index="d"), study)).set_index("sample").loc["r1"]
+    assert (no_donor["baseline_taxa"], no_donor["lost_taxa"], no_donor["post_taxa"]) == (4, 2, 4)
+
+
+def test_an_older_baseline_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    study, abundance = small_study()
+    samples = pd.concat([study.samples, samples_frame([("r00", "R", "recipient", -30)])], ignore_index=True)
+    abundance = pd.concat([abundance.rename(index={"r0": "r00"})])
+    with caplog.at_level("WARNING"):
+        table = outcomes(abundance, Study(samples, doses=study.doses))
+    assert "R: the last sample before FMT, r0, has no profile; r00 (day -30) is its baseline" in caplog.text
+    assert set(table.loc[table["subject"] == "R", "baseline_sample"]) == {"r00"}
+
+
+def test_samples_without_a_day_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    study, abundance = small_study()
+    samples = pd.concat([study.samples, samples_frame([("c", "C", "control", None)])], ignore_index=True)
+    with caplog.at_level("WARNING"):
+        outcomes(abundance, Study(samples, doses=study.doses))
+    assert "samples without a day have no outcomes: c" in caplog.text
 
 
 def test_q2_fmt_unit_case(real_data: Path) -> None:

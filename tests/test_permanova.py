@@ -349,3 +349,22 @@ def test_properties_of_the_subject_are_joined() -> None:
     assert found["responder"].tolist() == ["yes", "no", "yes"]
     assert found["sex"].tolist() == ["m", "f", "m"]
     assert found["arm"].tolist() == [None, "u", None]
+
+
+def test_no_random_permutation_as_extreme_gives_the_floor_and_never_0() -> None:
+    rng = np.random.default_rng(8)
+    points = rng.normal(size=(30, 4)) + 50 * np.repeat([0, 1], 15)[:, None]
+    row = one(distances_of(points), frame_of(g=["a"] * 15 + ["b"] * 15), "g", permutations=99, seed=1)
+    assert row["p_value"] == row["p_floor"] == 1 / 100
+
+
+def test_arrangements_that_rename_the_groups_count_whatever_the_rounding() -> None:
+    """With two groups of one size each arrangement has a twin with the same F, so the exact count is even."""
+    rng = np.random.default_rng(9)
+    odd = 0
+    for _ in range(60):
+        points = rng.random((8, 5)) * 10.0 ** rng.integers(-6, 6)
+        row = one(distances_of(points), frame_of(g=["a", "b"] * 4), "g", permutations=999)
+        assert row["scheme"] == "free, exact"
+        odd += round(row["p_value"] * 70) % 2
+    assert odd == 0

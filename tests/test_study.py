@@ -80,6 +80,12 @@ def test_good_tables_have_no_problem(tmp_path: Path, caplog: pytest.LogCaptureFi
         ),
         (
             "doses.tsv",
+            ("R\t0\tD\td1\nR\t14\tE\t\n", ""),
+            "subjects.tsv:4: arm: subject 'R' is of arm fmt but has no dose",
+        ),
+        ("samples.tsv", ("", "c\tC\tcontrol\t"), "samples.tsv:9: day: control sample 'c' has no day: it is neither"),
+        (
+            "doses.tsv",
             ("R\t0", "Rx\t0"),
             "doses.tsv:2: subject: subject 'Rx' does not exist; correct it or add its samples (did you mean 'R'?)",
         ),

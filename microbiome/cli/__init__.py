@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import importlib.metadata
 import logging
@@ -16,6 +17,19 @@ __all__ = ["main"]
 
 # Modules of this package with a function ``add(subparsers)``, in the order of the help text.
 _GROUPS = ("check", "simulate", "profiles", "diversity", "outcomes", "workflow", "report")
+
+# Reasons for which the operating system refuses a file that the user named.
+_OF_THE_USER = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 _EPILOG = """Every subcommand writes one tidy TSV to --output (- is standard output), logs to standard error, and exits
 with 0, or with 2 and one line per problem when the input cannot be used."""
@@ -40,6 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of standard output has gone (`| head`): that is its right. Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # What the user's disk, folders or rights refuse is not a bug; those of the program itself have a traceback too.
+        if error.errno not in _OF_THE_USER:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"error: {where}cannot be read or written ({error.strerror})\n")
+        return 2
     return int(code or 0)
 
 

@@ -36,6 +36,9 @@ def with_subjects(study: Study) -> pd.DataFrame:
     subjects = study.subjects
     if {"responder", "best_response"} & set(subjects.columns):
         subjects = subjects.assign(responder=responder(subjects).to_numpy())
+    both = [name for name in subjects if name != "subject" and name in study.samples]
+    if both:
+        logger.warning("both tables have %s: that of the samples table is used", ", ".join(map(str, both)))
     own = [name for name in subjects if name == "subject" or name not in study.samples]
     joined = study.samples.merge(subjects[own], on="subject", how="left")
     joined.index = study.samples.index

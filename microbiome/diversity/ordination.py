@@ -14,6 +14,7 @@ from microbiome.errors import InputError, Problem
 __all__ = ["Ordination", "gower", "ordinate"]
 
 # An eigenvalue below this share of the largest is rounding error.
+_MOST_AXES = 1000
 _ZERO = 1e-10
 # Coordinates this close to the largest count as equal to it when the sign of an axis is chosen.
 _SIGN = 1e-6
@@ -88,8 +89,8 @@ def ordinate(distances: skbio.DistanceMatrix, axes: int = 10) -> Ordination:
     ----------
     Gower, Biometrika 53:325 (1966), 10.1093/biomet/53.3-4.325.
     """
-    if axes < 1:
-        raise InputError(Problem(f"{axes} axes were asked for", "ask for at least one", value=str(axes)))
+    if not 1 <= axes <= _MOST_AXES:
+        raise InputError(Problem(f"{axes} axes were asked for", f"ask for 1 to {_MOST_AXES}", value=str(axes)))
     values, vectors = eigh(gower(distances.data), overwrite_a=True)
     values, vectors = values[::-1], vectors[:, ::-1]
     values = np.where(np.abs(values) > _ZERO * np.abs(values).max(initial=0.0), values, 0.0)
