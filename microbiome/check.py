@@ -20,7 +20,7 @@ from microbiome.study_checks import study_problems
 from microbiome.tables import DOSES, SAMPLES, SUBJECTS, UNITS, Table
 from microbiome.tools import check_tools
 from microbiome.tsv import empty_table, open_text, parse_table
-from microbiome.validation import did_you_mean
+from microbiome.validation import did_you_mean, is_number
 from microbiome.yamlfile import YamlFile, read_yaml
 
 __all__ = ["Checked", "check", "check_all"]
@@ -176,8 +176,22 @@ def _factors(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> lis
     files = " and ".join(settings[name] for name in given)
     permanova = settings["diversity"]["permanova"]
     wanted = [("factors", factor) for factor in permanova["factors"]]
+    wanted += [("continuous", name) for name in permanova["continuous"]]
     wanted += [("strata", permanova["strata"])] if permanova["strata"] else []
-    return [
+    numbers = [
+        place.problem(
+            "diversity.permanova.factors",
+            Problem(
+                f"column {name!r} holds {len(values)} different numbers, each of which is taken as a group",
+                "name it in diversity.permanova.continuous to regress on it",
+                value=name,
+                level="warning",
+            ),
+        )
+        for name in permanova["factors"]
+        if name not in permanova["continuous"] and len(values := _numbers_as_text(name, tables)) > 5
+    ]
+    return numbers + [
         place.problem(
             f"diversity.permanova.{key}",
             Problem(f"column {name!r} is not in {files}", "name a column" + did_you_mean(name, columns), value=name),
@@ -185,6 +199,15 @@ def _factors(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> lis
         for key, name in wanted
         if name not in columns
     ]
+
+
+def _numbers_as_text(name: str, tables: _Tables) -> set[str]:
+    """Return the different values of a covariate when all are numbers, else nothing."""
+    for frame in tables.frames.values():
+        if name in frame and frame[name].dtype == object:
+            values = {str(cell) for cell in frame[name].dropna()}
+            return values if all(is_number(value) for value in values) else set()
+    return set()
 
 
 def _from_fastq(tables: _Tables, settings: Mapping[str, Any], place: _Place, whole: bool) -> list[Problem]:

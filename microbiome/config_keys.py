@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 from microbiome.tables import ID_PATTERN
 
-__all__ = ["ALPHA_METRICS", "BETA_METRICS", "KEYS", "RANKS", "SECTIONS", "TREE_METRICS", "Key", "config_schema"]
+__all__ = [
+    "ALPHA_METRICS",
+    "BETA_METRICS",
+    "KEYS",
+    "RANKS",
+    "SAMPLE_CHOICES",
+    "SECTIONS",
+    "TREE_METRICS",
+    "Key",
+    "config_schema",
+]
 
 Kind = Literal["text", "path", "paths", "integer", "number", "flag", "choice", "choices", "names"]
 
@@ -22,6 +32,9 @@ BETA_METRICS = (
     "weighted_unifrac",
 )
 RANKS = ("auto", "sgb", "species", "genus", "family", "order", "class", "phylum", "kingdom")
+
+#: Which samples a comparison may be restricted to.
+SAMPLE_CHOICES = ("all", "recipients", "baseline", "post")
 
 TREE_METRICS = ("faith_pd", "unweighted_unifrac", "weighted_unifrac")
 
@@ -161,7 +174,8 @@ KEYS: tuple[Key, ...] = (
         "profile.detection",
         "number",
         0.0,
-        "A taxon is detected in a sample when its abundance is above this.",
+        "Of outcomes and rates: a taxon is detected in a sample when its abundance is above this. Diversity counts "
+        "every taxon above 0.",
         unit="fraction",
         minimum=0.0,
         maximum=1.0,
@@ -192,6 +206,19 @@ KEYS: tuple[Key, ...] = (
         "text",
         "",
         'Column within whose groups the samples are permuted, usually subject; "" = none.',
+    ),
+    Key(
+        "diversity.permanova.continuous",
+        "names",
+        (),
+        "Of the factors, those that are numbers to be regressed on, such as age; the others are groups.",
+    ),
+    Key(
+        "diversity.permanova.samples",
+        "choice",
+        "recipients",
+        "Samples to test: all, those of recipients and controls, or of these the baseline or the post samples only.",
+        allowed=SAMPLE_CHOICES,
     ),
     Key(
         "diversity.permanova.permutations",

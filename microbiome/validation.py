@@ -15,7 +15,7 @@ from microbiome.tables import Column, Table
 
 __all__ = ["check_header", "check_key", "convert", "did_you_mean", "is_number", "shown", "typed"]
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0+)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _MOST_COMPARED = 300
 _SEPARATORS = ((",", "commas"), (";", "semicolons"), ("|", "bars"), (" ", "spaces"))
@@ -179,7 +179,8 @@ def convert(
             if value is None:
                 say(f"{shown(cell)} is not 0 or 1", "write 1 for yes, 0 for no, or leave it empty")
         elif column.kind == "integer":
-            value = int(cell) if _INTEGER.fullmatch(cell) else None
+            # A data frame with empty cells in the column writes 42 as 42.0.
+            value = int(cell.partition(".")[0]) if _INTEGER.fullmatch(cell) else None
             if value is None:
                 say(f"{shown(cell)} is not an integer", f"write whole {column.unit or 'numbers'}")
         else:

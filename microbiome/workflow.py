@@ -164,6 +164,8 @@ class Plan:
         section = self.config["diversity"]["permanova"]
         options = ["--factor", *section["factors"]] if section["factors"] else []
         options += ["--strata", section["strata"]] if section["strata"] else []
+        options += ["--continuous", *section["continuous"]] if section["continuous"] else []
+        options += ["--which", section["samples"]]
         options += ["--permutations", str(section["permutations"]), "--seed", str(self.config["seed"])]
         return shlex.join(options)
 

@@ -65,7 +65,13 @@ def test_defaults(tmp_path: Path) -> None:
             "alpha": ["richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker"],
             "beta": ["bray_curtis", "jaccard", "robust_aitchison"],
             "tree": "",
-            "permanova": {"factors": [], "strata": "", "permutations": 999},
+            "permanova": {
+                "factors": [],
+                "strata": "",
+                "continuous": [],
+                "samples": "recipients",
+                "permutations": 999,
+            },
         },
         "report": {"title": ""},
     }
@@ -86,7 +92,7 @@ diversity:
   alpha: []
   tree: tree.nwk
   beta: [weighted_unifrac]
-  permanova: {factors: [arm, age], strata: subject, permutations: 9_999}
+  permanova: {factors: [arm, age], strata: subject, continuous: [age], samples: post, permutations: 9_999}
 report:
   title: A trial
 """
@@ -100,7 +106,13 @@ report:
     }
     # YAML 1.1 reads 1e-4 as a text.
     assert config["profile"] == {"rank": "species", "close": True, "detection": 1e-4}
-    assert config["diversity"]["permanova"] == {"factors": ["arm", "age"], "strata": "subject", "permutations": 9999}
+    assert config["diversity"]["permanova"] == {
+        "factors": ["arm", "age"],
+        "strata": "subject",
+        "continuous": ["age"],
+        "samples": "post",
+        "permutations": 9999,
+    }
     assert config["diversity"]["alpha"] == []
     assert config["allow_missing_baseline"] is True
     assert config["report"]["title"] == "A trial"

@@ -12,8 +12,17 @@ import pytest
 from microbiome import config_keys
 from microbiome.cli import diversity as commands
 from microbiome.cli import main
-from microbiome.diversity import ALPHA_METRICS, BETA_METRICS, alpha, beta, read_distances
+from microbiome.diversity import (
+    ALPHA_METRICS,
+    BETA_METRICS,
+    alpha,
+    beta,
+    permanova,
+    read_distances,
+    with_subjects,
+)
 from microbiome.diversity.tables import ALPHA, PERMANOVA, SIMILARITY
+from microbiome.study import read_study
 from microbiome.tsv import read_result
 
 TAXA = [f"t__SGB{number}" for number in (1626, 4933, 1877, 2318, 15286)]
@@ -254,6 +263,10 @@ def test_published_trial(real_data: Path, tmp_path: Path) -> None:
             "profile.tsv",
         ),
         (["simulate", "-o", "profile.tsv/trial"], "profile.tsv"),
+        (
+            ["permanova", "--distances", "d.tsv", "--samples", "samples.tsv", "--factor", "day", "--seed", "-1"],
+            "seed -1 is negative",
+        ),
         (["rates", "--outcomes", "cut.tsv"], "cut.tsv:"),
         (["rates", "--outcomes", "twice.tsv"], "twice.tsv:4"),
         (["report", "--samples", "samples.tsv", "--rates", "samples.tsv", "-o", "r.html"], "samples.tsv:1: engrafted"),
@@ -277,13 +290,6 @@ def test_bad_input_is_one_message_and_2(
     assert not (trial / "r.html").exists()
 
 
-def test_a_negative_seed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["simulate", "-o", "x", "--seed", "-1"])
-    assert caught.value.code == 2
-    assert "-1 is negative" in capsys.readouterr().err
-
-
 def test_a_covariate_of_both_tables_is_said(trial: Path, caplog: pytest.LogCaptureFixture) -> None:
     samples = pd.read_csv(trial / "samples.tsv", sep="\t", dtype=str).assign(arm="all")
     samples.to_csv(trial / "samples.tsv", sep="\t", index=False)
@@ -300,3 +306,32 @@ def test_a_covariate_of_both_tables_is_said(trial: Path, caplog: pytest.LogCaptu
             trial / "p.tsv",
         )
     assert "both tables have arm: that of the samples table is used" in caplog.text
+
+
+def test_permanova_of_some_samples(trial: Path) -> None:
+    """Restricting the samples is the same as giving a matrix of these samples only."""
+    run("beta", "--profile", trial / "profile.tsv", "--metric", "bray_curtis", "-o", trial / "d.tsv")
+    distances = read_distances(trial / "d.tsv")
+    chosen = {
+        "recipients": [name for name in distances.ids if not name.startswith("don")],
+        "baseline": [name for name in distances.ids if name.endswith(".0")],
+        "post": [name for name in distances.ids if name.endswith(".30")],
+    }
+    given = [
+        "--distances",
+        trial / "d.tsv",
+        *tables(trial, "samples", "subjects"),
+        "--factor",
+        "arm",
+        "--strata",
+        "subject",
+    ]
+    for which, names in chosen.items():
+        run("permanova", *given, "--which", which, "-o", trial / "p.tsv")
+        row = read_result(trial / "p.tsv", PERMANOVA).iloc[0]
+        study = read_study(trial / "samples.tsv", trial / "subjects.tsv")
+        frame = with_subjects(study)
+        expected = permanova(distances.filter(names), frame[frame["sample"].isin(names)], "arm", "subject").iloc[0]
+        assert row["n_samples"] == len(names)
+        assert (row["pseudo_f"], row["p_value"]) == (expected["pseudo_f"], expected["p_value"])
+        assert row["note"].startswith(f"{which} samples")

@@ -31,7 +31,7 @@ from microbiome.report.page import build, script_json
 from microbiome.report.roster import people, sample_table, scheme
 from microbiome.report.text import cited, methods
 from microbiome.report.theme import KIND_SHAPES, OUTCOME_COLOURS, RESPONSE_COLOURS, natural_key
-from microbiome.tables import OUTCOME_NAMES, RATES
+from microbiome.tables import OUTCOME_NAMES, RATES, READS
 
 
 class Page(html.parser.HTMLParser):
@@ -578,7 +578,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_written(
         "alpha.tsv": "sample\trichness\ns0.0\tmany\n",
         "pcoa_x.tsv": "sample\taxis_1\ns0.0\t1\n",
         "pcoa_y.tsv": "sample\taxis_1\taxis_2\ns0.0\t1\tfar\n",
-        "reads.tsv": "sample\tstatus\nstranger\tok\n",
+        "reads.tsv": "\t".join(READS.names) + "\nstranger" + "\t" * 8 + "ok\t\n",
         "provenance.json": "[1]",
     }
     for name, text in files.items():

@@ -314,7 +314,7 @@ def test_a_closed_table_refuses_unknown_columns(tmp_path: Path) -> None:
         ("subject", "p1\u00a0", r"'p1\xa0' has extra white space; write 'p1'"),
         ("role", "Donor", "'Donor' is not allowed; use one of recipient, donor, control"),
         ("role", "x" * 90, f"'{'x' * 75}...' is not allowed; use one of recipient, donor, control"),
-        ("day", "3.0", "'3.0' is not an integer; write whole days"),
+        ("day", "3.5", "'3.5' is not an integer; write whole days"),
         ("day", "D3", "'D3' is not an integer; write whole days"),
         ("day", "9" * 5000, f"'{'9' * 75}...' is not an integer; write whole days"),
         ("day", "\u0663", "'\u0663' is not an integer; write whole days"),

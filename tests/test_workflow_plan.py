@@ -97,13 +97,21 @@ def test_options_of_the_commands_are_quoted() -> None:
         subjects="s.tsv",
         doses="",
         profile={"rank": "species", "close": False},
-        diversity={"permanova": {"factors": ["arm", "my factor"], "strata": "subject", "permutations": 9}},
+        diversity={
+            "permanova": {
+                "factors": ["arm", "my factor"],
+                "strata": "subject",
+                "continuous": ["my factor"],
+                "permutations": 9,
+            }
+        },
         seed=5,
     )
     assert shlex.split(plan.table_options()) == ["--samples", "my samples.tsv", "--subjects", "s.tsv"]
     assert plan.profile_options() == "--profile results/profiles/merged.tsv --rank species --no-close"
     assert shlex.split(plan.permanova_options()) == [
-        *("--factor", "arm", "my factor", "--strata", "subject", "--permutations", "9", "--seed", "5")
+        *("--factor", "arm", "my factor", "--strata", "subject", "--continuous", "my factor", "--which", "recipients"),
+        *("--permutations", "9", "--seed", "5"),
     ]
 
 

@@ -31,8 +31,8 @@ _OF_THE_USER = {
     errno.EROFS,
 }
 
-_EPILOG = """Every subcommand writes one tidy TSV to --output (- is standard output), logs to standard error, and exits
-with 0, or with 2 and one line per problem when the input cannot be used."""
+_EPILOG = """A subcommand that measures writes one tidy TSV to --output (- is standard output). All log to standard
+error and exit with 0, or with 2 and one line per problem when the input cannot be used."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

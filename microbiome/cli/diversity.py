@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from microbiome.cli import options
-from microbiome.config_keys import ALPHA_METRICS, BETA_METRICS
+from microbiome.config_keys import ALPHA_METRICS, BETA_METRICS, SAMPLE_CHOICES
 
 __all__ = ["add"]
 
@@ -124,6 +124,12 @@ def _add_permanova(subparsers: argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument(
         "--continuous", nargs="+", default=[], metavar="COLUMN", help="factors that are numbers to be regressed on"
     )
+    parser.add_argument(
+        "--which",
+        default="all",
+        choices=SAMPLE_CHOICES,
+        help="samples to test; recipients leaves out the donors, baseline and post are those of recipients",
+    )
     parser.add_argument("--permutations", type=int, default=999, metavar="N", help="random permutations")
     options.seed(parser)
     options.output(parser)
@@ -164,20 +170,28 @@ def _ordinate(arguments: argparse.Namespace) -> None:
 
 
 def _permanova(arguments: argparse.Namespace) -> None:
-    from microbiome.diversity import permanova, read_distances, with_subjects
+    from microbiome.diversity import permanova, read_distances, samples_of, with_subjects
     from microbiome.study import read_study
     from microbiome.tsv import write_table
 
     study = read_study(arguments.samples, arguments.subjects)
+    distances = read_distances(arguments.distances)
+    samples = with_subjects(study)
+    if arguments.which != "all":
+        chosen = samples_of(study, arguments.which, distances.ids)
+        distances, samples = distances.filter(chosen), samples[samples["sample"].isin(chosen)]
     table = permanova(
-        read_distances(arguments.distances),
-        with_subjects(study),
+        distances,
+        samples,
         arguments.factor,
         arguments.strata or None,
         arguments.permutations,
         arguments.seed,
         arguments.continuous,
     )
+    if arguments.which != "all":
+        said = f"{arguments.which} samples"
+        table = table.assign(note=[f"{said}; {note}" if note else said for note in table["note"]])
     write_table(table, arguments.output)
 
 

@@ -12,18 +12,11 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Help that names a default only where there is one to know: not of flags, nor of what may be left out."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.required or action.default in (None, True, False, "", []):
+        if action.required or action.default is None or isinstance(action.default, bool) or action.default in ("", []):
             return action.help
         if isinstance(action.default, list):
             return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)
-
-
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative; give 0 or more")
-    return number
 
 
 def add_command(
@@ -94,4 +87,4 @@ def doses(parser: argparse.ArgumentParser, required: bool = True) -> None:
 
 def seed(parser: argparse.ArgumentParser) -> None:
     """Add ``--seed``."""
-    parser.add_argument("--seed", type=_natural, default=0, help="seed of the random numbers")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")

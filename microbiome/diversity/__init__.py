@@ -5,7 +5,7 @@ from __future__ import annotations
 from microbiome.diversity.alpha import ALPHA_METRICS, alpha
 from microbiome.diversity.beta import BETA_METRICS, BOUNDED_METRICS, beta
 from microbiome.diversity.distances import read_distances, read_metric, write_distances
-from microbiome.diversity.factors import with_subjects
+from microbiome.diversity.factors import samples_of, with_subjects
 from microbiome.diversity.ordination import Ordination, ordinate
 from microbiome.diversity.permanova import permanova
 from microbiome.diversity.similarity import similarity
@@ -23,6 +23,7 @@ __all__ = [
     "read_distances",
     "read_metric",
     "read_tree",
+    "samples_of",
     "similarity",
     "with_subjects",
     "write_distances",

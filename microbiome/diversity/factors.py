@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 import skbio
 
-from microbiome.errors import Problem, raise_problems
+from microbiome.config_keys import SAMPLE_CHOICES
+from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.response import responder
 from microbiome.study import Study
 
-__all__ = ["aligned", "as_factor", "as_groups", "untestable", "with_subjects"]
+__all__ = ["aligned", "as_factor", "as_groups", "samples_of", "untestable", "with_subjects"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,38 @@ def with_subjects(study: Study) -> pd.DataFrame:
     joined = study.samples.merge(subjects[own], on="subject", how="left")
     joined.index = study.samples.index
     return joined
+
+
+def samples_of(study: Study, which: str, among: Collection[str]) -> list[str]:
+    """Return the samples that a comparison is restricted to.
+
+    Parameters
+    ----------
+    study
+        The study.
+    which
+        ``all``; ``recipients`` (those of recipients and controls); of these ``baseline`` (the last with day <= 0 of
+        each subject) or ``post`` (day > 0).
+    among
+        Samples that there are, for example those of a distance matrix.
+
+    Returns
+    -------
+    list of str
+        In the order of the samples table.
+    """
+    if which not in SAMPLE_CHOICES:
+        raise InputError(Problem(f"{which!r} is no choice of samples", f"use one of {', '.join(SAMPLE_CHOICES)}"))
+    samples = study.samples[study.samples["sample"].isin(list(among))]
+    if which == "all":
+        return list(samples["sample"])
+    samples = samples[samples["role"] != "donor"]
+    if which == "post":
+        samples = samples[(samples["day"] > 0).fillna(False)]
+    if which == "baseline":
+        before = samples[(samples["day"] <= 0).fillna(False)].sort_values("day", kind="stable")
+        samples = samples.loc[before.drop_duplicates("subject", keep="last").index.sort_values()]
+    return list(samples["sample"])
 
 
 def untestable(samples: int, levels: int, is_number: bool) -> list[str]:

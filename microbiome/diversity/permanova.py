@@ -77,7 +77,7 @@ def permanova(
     ------
     InputError
         A column that is not there, a sample of the matrix that is not in the table or twice, a number that is none,
-        `permutations` below 1.
+        `permutations` below 1, a negative `seed`.
 
     Notes
     -----
@@ -109,6 +109,8 @@ def permanova(
         raise InputError(
             Problem(f"{permutations} permutations were asked for", "ask for at least one", value=str(permutations))
         )
+    if seed < 0:
+        raise InputError(Problem(f"seed {seed} is negative", "give 0 or more", value=str(seed)))
     frame = aligned(distances, samples, [*factors, *([strata] if strata else []), *continuous])
     problems: list[Problem] = []
     columns = {factor: as_factor(frame[factor], factor in continuous, problems) for factor in factors}

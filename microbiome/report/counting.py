@@ -56,7 +56,7 @@ def rates_by_group(rates: pd.DataFrame, subjects: pd.DataFrame, group: str) -> p
     """Summarise each rate per group: mean over subjects of the subject's mean over its post samples, with the range.
 
     Repeated samples of a subject count as one. Columns ``group, rate, subjects, samples, mean, low, high, numerator,
-    denominator`` (median counts over samples); groups without any value of a rate have ``subjects`` 0 and missing
+    denominator`` (counts added up over samples); groups without any value of a rate have ``subjects`` 0 and missing
     numbers.
     """
     frame = by_group(rates, subjects)
@@ -75,8 +75,8 @@ def rates_by_group(rates: pd.DataFrame, subjects: pd.DataFrame, group: str) -> p
                     "mean": means.mean(),
                     "low": means.min(),
                     "high": means.max(),
-                    "numerator": known[list(over)].sum(axis=1).median() if len(known) else float("nan"),
-                    "denominator": known[list(under)].sum(axis=1).median() if len(known) else float("nan"),
+                    "numerator": known[list(over)].sum(axis=1).sum() if len(known) else float("nan"),
+                    "denominator": known[list(under)].sum(axis=1).sum() if len(known) else float("nan"),
                 }
             )
     return pd.DataFrame(rows)

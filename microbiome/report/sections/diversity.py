@@ -129,6 +129,8 @@ def _permanova(tables: Tables) -> Any:
         "scheme",
         "permutations",
         "n_samples",
+        "n_missing",
+        "n_groups",
         "n_strata",
         "permdisp_p_value",
         "note",

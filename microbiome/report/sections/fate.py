@@ -158,7 +158,7 @@ def _groups_table(rates_frame: pd.DataFrame, subjects: pd.DataFrame, group: str)
         Heading(group),
         Heading("mean", "Mean over subjects of each subject's mean over its post samples.", True),
         Heading("range", "Lowest and highest subject.", True),
-        Heading("median count", "Numerator / denominator in taxa, medians over samples.", True),
+        Heading("taxa", "Numerator / denominator, added up over the samples.", True),
         Heading("subjects", "Subjects for whom the rate is defined.", True),
         Heading("samples", "Their post samples.", True),
     ]
