@@ -165,14 +165,16 @@ def _subject_problems(study: Study, samples_file: str, subjects_file: str) -> li
 
 
 def _treated_without_dose(study: Study, file: str) -> list[Problem]:
-    """Warn of subjects of the arm fmt who received nothing: they would be analysed like placebo."""
+    """Warn of subjects without a dose in an arm that receives doses: they would be analysed like placebo."""
     if "arm" not in study.subjects:
         return []
     dosed = set(study.doses["subject"])
     recipients = set(study.samples.loc[study.samples["role"] == "recipient", "subject"])
+    rows = [row for row in study.subjects[["subject", "arm"]].itertuples(name=None) if row[1] in recipients]
+    treated = {"fmt", *(arm for _, subject, arm in rows if subject in dosed and arm is not None)}
     return [
         Problem(
-            f"subject {subject!r} is of arm fmt but has no dose: its donor set is empty, as for placebo",
+            f"subject {subject!r} is of arm {arm} but has no dose: its donor set is empty, as for placebo",
             "add its doses",
             file,
             line,
@@ -180,8 +182,8 @@ def _treated_without_dose(study: Study, file: str) -> list[Problem]:
             str(subject),
             level="warning",
         )
-        for line, subject, arm in study.subjects[["subject", "arm"]].itertuples()
-        if arm == "fmt" and subject in recipients and subject not in dosed
+        for line, subject, arm in rows
+        if arm in treated and subject not in dosed
     ]
 
 

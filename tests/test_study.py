@@ -83,6 +83,7 @@ def test_good_tables_have_no_problem(tmp_path: Path, caplog: pytest.LogCaptureFi
             ("R\t0\tD\td1\nR\t14\tE\t\n", ""),
             "subjects.tsv:4: arm: subject 'R' is of arm fmt but has no dose",
         ),
+        ("subjects.tsv", ("P\tplacebo", "P\tfmt"), "subjects.tsv:5: arm: subject 'P' is of arm fmt but has no dose"),
         ("samples.tsv", ("", "c\tC\tcontrol\t"), "samples.tsv:9: day: control sample 'c' has no day: it is neither"),
         (
             "doses.tsv",

@@ -119,33 +119,37 @@ def _permanova(tables: Tables) -> Any:
         frame.insert(0, "distance", BETA_TITLES.get(metric, metric.replace("_", " ")))
         frames.append(frame)
     whole = pd.concat(frames, ignore_index=True)
-    order = [
-        "distance",
-        "factor",
-        "r2",
-        "pseudo_f",
-        "p_value",
-        "p_floor",
-        "scheme",
-        "permutations",
-        "n_samples",
-        "n_missing",
-        "n_groups",
-        "n_strata",
-        "permdisp_p_value",
-        "note",
-    ]
-    shown = whole[[name for name in order if name in whole and whole[name].notna().any()]]
-    precise = {name: (lambda v: number(v, 4)) for name in ("p_value", "p_floor", "permdisp_p_value") if name in shown}
+    # Short headings: the table must fit the page. The download has all columns under their own names.
+    headings = {
+        "distance": "distance",
+        "factor": "factor",
+        "r2": "R2",
+        "pseudo_f": "F",
+        "p_value": "p",
+        "p_floor": "smallest p",
+        "permdisp_p_value": "permdisp p",
+        "n_samples": "samples",
+        "n_missing": "missing",
+        "n_groups": "groups",
+        "n_strata": "strata",
+        "scheme": "permuted",
+        "note": "note",
+    }
+    there = [name for name in headings if name in whole and whole[name].notna().any()]
+    there = [name for name in there if name != "n_missing" or (whole[name] > 0).any()]
+    shown = whole[there].rename(columns=headings)
+    meanings = {headings[name]: PERMANOVA[name].meaning for name in there if name != "distance"}
+    precise = {name: (lambda v: number(v, 4)) for name in ("p", "smallest p", "permdisp p") if name in shown}
     return table_of(
         "permanova",
         "PERMANOVA and PERMDISP",
-        "One factor at a time. Read r2 first: it is the share of the variation that the factor explains. A p_value "
-        "cannot fall below p_floor. Where permdisp_p_value is small the groups differ in spread, and a small "
-        "p_value need not mean that they differ in place. No correction for the number of tests was made.",
+        "One factor at a time. Read R2 first, beside the number of groups: it is the share of the variation that "
+        "the factor explains, and grows with the groups by chance alone. p cannot fall below the smallest p. Where "
+        "permdisp p is small the groups differ in spread, and a small p need not mean that they differ in place. "
+        "No correction for the number of tests was made.",
         shown,
-        PERMANOVA,
-        {"distance": "Distance between samples."},
+        None,
+        {"distance": "Distance between samples."} | meanings,
         precise,
         plural(len(whole), "test"),
         whole,
