@@ -396,3 +396,18 @@ def test_published_studies(
         checked = check_all(config, whole=whole)
         assert [str(problem) for problem in checked.problems if problem.level == "error"] == []
         assert checked.counts["samples"] == checked.counts["profiles"] == samples
+
+
+def test_numbers_taken_as_groups_are_said(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    root = start("profiles")
+    rows = "".join(f"X{i}\tfmt\t{40 + i}\n" for i in range(7))
+    put(root / "subjects.tsv", "subject\tarm\tage\nR1\tfmt\t39\nC1\t\t38\nD1\t\t\nD2\t\t\n" + rows)
+    append("config.yaml", "diversity: {permanova: {factors: [age]}}\n")(root)
+    code, lines = run(capsys)
+    assert code == 0
+    assert [line for line in lines if "age" in line] == [
+        "warning: config.yaml:6: diversity.permanova.factors: column 'age' holds 9 different numbers, each of which "
+        "is taken as a group; name it in diversity.permanova.continuous to regress on it"
+    ]
+    edit("config.yaml", "factors: [age]", "factors: [age], continuous: [age]")(root)
+    assert not [line for line in run(capsys)[1] if "age" in line]

@@ -334,4 +334,4 @@ def test_permanova_of_some_samples(trial: Path) -> None:
         expected = permanova(distances.filter(names), frame[frame["sample"].isin(names)], "arm", "subject").iloc[0]
         assert row["n_samples"] == len(names)
         assert (row["pseudo_f"], row["p_value"]) == (expected["pseudo_f"], expected["p_value"])
-        assert row["note"].startswith(f"{which} samples")
+        assert row["note"].startswith("samples of recipients" if which == "recipients" else f"{which} samples")

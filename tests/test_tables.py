@@ -748,3 +748,11 @@ def test_small_helpers() -> None:
     assert did_you_mean("recipent1", ["recipient1", "zzz"]) == " (did you mean 'recipient1'?)"
     assert did_you_mean("abc", ["xyz", None, ""]) == ""
     assert did_you_mean("recipent1", [f"recipient{i}" for i in range(5000)]) == "", "too many to compare"
+
+
+@pytest.mark.parametrize(("cell", "day"), [("42.0", 42), ("-7.00", -7), ("+3", 3), ("0.0", 0)])
+def test_a_whole_number_with_zeros_behind_the_point_is_an_integer(tmp_path: Path, cell: str, day: int) -> None:
+    path = written(tmp_path, f"sample\tsubject\trole\tday\ns1\tp1\trecipient\t{cell}\n")
+    frame, problems = parse_table(path, SAMPLES)
+    assert not problems
+    assert frame["day"].tolist() == [day]

@@ -190,7 +190,7 @@ def _permanova(arguments: argparse.Namespace) -> None:
         arguments.continuous,
     )
     if arguments.which != "all":
-        said = f"{arguments.which} samples"
+        said = "samples of recipients" if arguments.which == "recipients" else f"{arguments.which} samples"
         table = table.assign(note=[f"{said}; {note}" if note else said for note in table["note"]])
     write_table(table, arguments.output)
 

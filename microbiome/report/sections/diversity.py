@@ -131,14 +131,15 @@ def _permanova(tables: Tables) -> Any:
         "n_samples": "samples",
         "n_missing": "missing",
         "n_groups": "groups",
-        "n_strata": "strata",
-        "scheme": "permuted",
-        "note": "note",
+        "said": "permuted; notes",
     }
-    there = [name for name in headings if name in whole and whole[name].notna().any()]
-    there = [name for name in there if name != "n_missing" or (whole[name] > 0).any()]
-    shown = whole[there].rename(columns=headings)
-    meanings = {headings[name]: PERMANOVA[name].meaning for name in there if name != "distance"}
+    said = whole[[name for name in ("scheme", "note") if name in whole]]
+    table = whole.assign(said=["; ".join(str(cell) for cell in row if pd.notna(cell)) for row in said.to_numpy()])
+    there = [name for name in headings if name in table and table[name].notna().any()]
+    there = [name for name in there if name != "n_missing" or (table[name] > 0).any()]
+    shown = table[there].rename(columns=headings)
+    meanings = {headings[name]: PERMANOVA[name].meaning for name in there if name not in ("distance", "said")}
+    meanings["permuted; notes"] = f"{PERMANOVA['scheme'].meaning} {PERMANOVA['note'].meaning}"
     precise = {name: (lambda v: number(v, 4)) for name in ("p", "smallest p", "permdisp p") if name in shown}
     return table_of(
         "permanova",
