@@ -610,6 +610,14 @@ def test_all_problems_are_told_at_once_and_nothing_is_written(
     assert not target.parent.exists()
 
 
+def test_rates_of_doses_that_are_not_given_are_refused(trial: Trial, tmp_path: Path, capsys) -> None:
+    target = tmp_path / "page.html"
+    options = ["--results", str(trial.results), "-o", str(target)]
+    assert main(["report", *trial.study[:4], *options]) == 2
+    assert "received donor products, but there are no doses; give --doses" in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_the_page_can_be_written_to_standard_output(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", *trial.study, "-o", "-"]) == 0
     page = Page(capsys.readouterr().out)

@@ -229,6 +229,10 @@ def _strangers(study: Study, paths: Inputs, found: Mapping[str, Any]) -> list[Pr
             name = str(strange[0])
             message = f"{len(strange)} samples are not in the samples table, such as {name!r}"
             problems.append(Problem(message, "give the tables of one study", str(path), None, "sample", name))
+    rates = found.get("rates")
+    if study.doses.empty and rates is not None and "donor_products" in rates and (rates["donor_products"] > 0).any():
+        message = "the rates are of subjects who received donor products, but there are no doses"
+        problems.append(Problem(message, "give --doses", str(paths.rates), None, "donor_products"))
     return problems
 
 
