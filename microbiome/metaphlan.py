@@ -368,4 +368,8 @@ def _combine(parsed: list[ParsedTable]) -> MetaphlanTable:
 
 
 def _cells(row: np.ndarray) -> list[str]:
-    return ["0.0" if value == 0.0 else repr(value) for value in row.tolist()]
+    # Nine in ten cells of a row are 0.
+    cells, values = ["0.0"] * len(row), row.tolist()
+    for i in np.flatnonzero(row).tolist():
+        cells[i] = repr(values[i])
+    return cells

@@ -151,7 +151,11 @@ def _parse_rows(
     rows = [line.split("\t", width) for line in lines[start:] if line and line[0] != "#"]
     clades = [cells[0] for cells in rows]
     try:
-        values = np.array([[float(cells[j]) for j in columns] for cells in rows]).reshape(len(rows), len(columns))
+        if len(columns) == 1:
+            (column,) = columns
+            values = np.array([float(cells[column]) for cells in rows])[:, None]
+        else:
+            values = np.array([[float(cells[j]) for j in columns] for cells in rows]).reshape(len(rows), len(columns))
     except (ValueError, IndexError):
         values = np.full((len(rows), len(columns)), np.nan)
     if len(set(clades)) < len(clades) or not np.isfinite(values).all() or (values < 0).any():
