@@ -71,15 +71,14 @@ def read_metaphlan(paths: str | Path | Iterable[str | Path]) -> MetaphlanTable:
     ----------
     paths
         One path or several. The sample of a single table is named after its ``#SampleID`` line, or, where that is
-        MetaPhlAn's
-        default, after the file without its extension and ``_profile``.
+        MetaPhlAn's default, after the file without its extension and ``_profile``.
 
     Raises
     ------
     InputError
         With every problem of every file: not a MetaPhlAn table, a row cut off, a clade twice, values that are
-        negative, not numbers or
-        not percentages, a sample in two files, tables of different databases (each file named).
+        negative, not numbers or not percentages, a sample in two files, tables of different databases (each
+        file named).
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if not files:
@@ -131,8 +130,7 @@ def taxonomy(clades: Iterable[str]) -> pd.DataFrame:
     -------
     DataFrame
         Index ``taxon`` (the last name of each lineage, as in :func:`abundance_of`), columns ``lineage`` and one per
-        rank of :data:`RANKS`, missing
-        where the lineage is shorter.
+        rank of :data:`RANKS`, missing where the lineage is shorter.
     """
     lineages = list(clades)
     frame = pd.DataFrame({"lineage": lineages}, index=pd.Index(_taxon_names(lineages), name="taxon", dtype=object))
@@ -153,17 +151,14 @@ def abundance_of(table: MetaphlanTable, rank: str = "auto", close: bool = True) 
         A key of :data:`RANKS`, or ``auto``: SGBs, or species where the table has no SGBs (MetaPhlAn 3).
     close
         Close each sample to 1 over the classified part, :math:`x_{ij} / \sum_j x_{ij}`; otherwise percentages are
-        divided by 100, so that
-        they sum to one minus the unclassified fraction.
+        divided by 100, so that they sum to one minus the unclassified fraction.
 
     Returns
     -------
     DataFrame
-        **sample x taxon**, fractions in 0..1. A taxon is named by the last part of its lineage (``t__SGB1626``), or
-        by the whole lineage
-        where two lineages share it. A sample with nothing classified is a row of NaN: it has no profile, which is not
-        the same as
-        having no taxa.
+        **sample x taxon**, fractions in 0..1. A taxon is named by the last part of its lineage (``t__SGB1626``), or by
+        the whole lineage where two share it. A sample with nothing classified is a row of NaN: it has no profile,
+        which is not the same as having no taxa.
 
     Raises
     ------

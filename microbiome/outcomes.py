@@ -135,8 +135,7 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns of :data:`microbiome.tables.RATES`, one row per post sample, in order of appearance. A rate with
-        denominator 0 is missing; so is
-        what needs a donor or a baseline without a profile.
+        denominator 0 is missing; so is what needs a donor or a baseline without a profile.
 
     Raises
     ------

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import pdist, squareform
+from points import distances_of, frame_of, letters, one
 from scipy.stats import f_oneway
 from skbio import DistanceMatrix
 from skbio.stats.distance import permanova as skbio_permanova
@@ -25,20 +25,6 @@ from microbiome.errors import InputError
 from microbiome.study import Study
 
 
-def distances_of(points: np.ndarray, metric: str = "euclidean") -> DistanceMatrix:
-    return DistanceMatrix(squareform(pdist(points, metric)), [f"s{i}" for i in range(len(points))])
-
-
-def frame_of(**columns: object) -> pd.DataFrame:
-    frame = pd.DataFrame(columns)
-    frame.insert(0, "sample", [f"s{i}" for i in range(len(frame))])
-    return frame
-
-
-def letters(codes: object) -> list[str]:
-    return [chr(97 + int(code)) for code in np.asarray(codes)]
-
-
 def textbook(distances: np.ndarray, groups: list[str]) -> tuple[float, float]:
     """Pseudo-F and R2 by Anderson's sums over pairs."""
     n, names = len(groups), sorted(set(groups))
@@ -50,10 +36,6 @@ def textbook(distances: np.ndarray, groups: list[str]) -> tuple[float, float]:
     )
     between = total - within
     return (between / (len(names) - 1)) / (within / (n - len(names))), between / total
-
-
-def one(*arguments: object, **options: object) -> pd.Series:
-    return permanova(*arguments, **options).iloc[0]  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------ the statistics

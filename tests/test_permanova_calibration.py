@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from scipy.spatial.distance import pdist, squareform
-from skbio import DistanceMatrix
+from points import distances_of, frame_of, letters, one
 
-from microbiome.diversity import permanova
 from microbiome.diversity.ordination import gower
 from microbiome.diversity.permutations import restrict
 from microbiome.diversity.squares import between_groups_of_values, dispersions
 
 TRIALS = 200
-
-
-def distances_of(points: np.ndarray, metric: str = "euclidean") -> DistanceMatrix:
-    return DistanceMatrix(squareform(pdist(points, metric)), [f"s{i}" for i in range(len(points))])
-
-
-def frame_of(**columns: object) -> pd.DataFrame:
-    frame = pd.DataFrame(columns)
-    frame.insert(0, "sample", [f"s{i}" for i in range(len(frame))])
-    return frame
-
-
-def letters(codes: object) -> list[str]:
-    return [chr(97 + int(code)) for code in np.asarray(codes)]
-
-
-def one(*arguments: object, **options: object) -> pd.Series:
-    return permanova(*arguments, **options).iloc[0]  # type: ignore[arg-type]
 
 
 def null_trial(rng: np.random.Generator, subjects: int, per: int, correlation: float) -> tuple[np.ndarray, np.ndarray]:
