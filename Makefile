@@ -11,11 +11,13 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/conda/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME
 
-# What a person may set: make test WORKERS=4 PYTEST_ARGS='-k alpha'; make demo CORES=8; make test BROWSER=no.
+# What a person may set: make test WORKERS=4 PYTEST_ARGS='-k alpha'; make demo CORES=8; make test BROWSER=no;
+# make calibration TRIALS=1000.
 WORKERS ?= 2
 CORES ?= $(shell nproc)
 PYTEST_ARGS ?=
 UPGRADE ?=
+TRIALS ?= 400
 BROWSER ?= yes
 ifdef PYTHON
 export PYTHON
@@ -29,10 +31,10 @@ test_tools := test
 browser_filter :=
 endif
 
-.PHONY: help demo test lint format docs bench setup tools-demo tools-test tools-bench python lock clean distclean
+.PHONY: help demo test lint format docs bench calibration setup tools-demo tools-test tools-bench python lock clean distclean
 
 help: ## Show this list
-	@while IFS='|' read -r name does; do printf '  make %-10s %s\n' "$$name" "$$does"; done \
+	@while IFS='|' read -r name does; do printf '  make %-12s %s\n' "$$name" "$$does"; done \
 		< <(sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' Makefile)
 
 demo: tools-demo python ## From FASTQ to the report: simulate a small trial, analyse it, compare with its truth
@@ -56,6 +58,9 @@ format: python ## Bring all code into the project's format
 
 bench: tools-bench python ## Measure speed and memory against other programs (needs R, takes long)
 	@for script in $$(grep -l __main__ bench/*.py); do echo "== $$script"; python "$$script"; done
+
+calibration: python ## Simulate what every test and interval does, write docs/calibration.md (hours; goes on where it was)
+	@python -m microbiome.calibration --trials $(TRIALS) --workers $(WORKERS)
 
 docs: python ## Write docs/ and config/config.yaml anew from the declarations in the package
 	python -m microbiome.docs

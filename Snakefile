@@ -29,6 +29,7 @@ pathvars:
 wildcard_constraints:
     sample=ID_PATTERN,
     metric="[a-z_]+",
+    by="(_[A-Za-z0-9._-]+)?",
 
 
 localrules:
@@ -42,6 +43,7 @@ include: "workflow/rules/profiles.smk"
 include: "workflow/rules/qc.smk"
 include: "workflow/rules/diversity.smk"
 include: "workflow/rules/outcomes.smk"
+include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -24,8 +24,15 @@ PROGRAMS = Path(sys.executable).parent
 # What a plain script runs after the samples, stage by stage; within a stage two commands at a time.
 STAGES = (
     ("printf", "microbiome merge", "microbiome reads", "multiqc"),
-    ("microbiome alpha", "microbiome beta", "microbiome outcomes"),
-    ("microbiome ordinate", "microbiome permanova", "microbiome similarity", "microbiome rates"),
+    (
+        *("microbiome alpha", "microbiome beta", "microbiome limits", "microbiome outcomes", "microbiome nulls"),
+        *("microbiome changes", "microbiome sensitivity"),
+    ),
+    (
+        *("microbiome ordinate", "microbiome permanova", "microbiome similarity", "microbiome rates"),
+        *("microbiome taxa", "microbiome retention", "microbiome decomposition"),
+    ),
+    ("microbiome compare", "microbiome trajectories"),
     ("microbiome provenance",),
     ("microbiome report",),
 )

@@ -14,12 +14,13 @@ from microbiome.check_profiles import profile_problems, profile_samples
 from microbiome.check_units import fastq_problems, unit_problems
 from microbiome.config import expand_profiles, parse_config, validate_config
 from microbiome.errors import InputError, Problem
+from microbiome.files import open_text
 from microbiome.references import host_index_problems, metaphlan_database_problems
 from microbiome.study import Study
 from microbiome.study_checks import study_problems
 from microbiome.tables import DOSES, SAMPLES, SUBJECTS, UNITS, Table
 from microbiome.tools import check_tools
-from microbiome.tsv import empty_table, open_text, parse_table
+from microbiome.tsv import empty_table, parse_table
 from microbiome.validation import did_you_mean, is_number
 from microbiome.yamlfile import YamlFile, read_yaml
 
@@ -90,6 +91,7 @@ def check_all(
     found = _study(tables, settings)
     problems += [problem for problem in found if (problem.file, problem.line, problem.column) not in unread]
     problems += _factors(tables, settings, place)
+    problems += _groups(tables, settings, place)
     counts = {name: len(frame) for name, frame in tables.frames.items()}
     if "samples" in tables.frames:
         # The subjects table may be absent, or name people without a sample.
@@ -198,6 +200,34 @@ def _factors(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> lis
         )
         for key, name in wanted
         if name not in columns
+    ]
+
+
+def _groups(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> list[Problem]:
+    """Look for the columns that group subjects, are held constant, or are strata."""
+    given = [name for name in ("subjects", "samples") if settings[name]]
+    if not all(name in tables.frames for name in given):
+        return []
+    of = {name: [str(column) for column in tables.frames[name].columns if column != "subject"] for name in given}
+    own = of.get("subjects", [])
+    own = [*own, "responder"] if "best_response" in own and "responder" not in own else own
+    of_subjects = (own, settings["subjects"] or "a subjects table (none is given)")
+    of_both = ([*own, *of.get("samples", [])], " and ".join(settings[name] for name in given))
+    compare = settings["compare"]
+    # Declared columns need not be there: what is not known is not compared.
+    optional = (*SUBJECTS.names, "donor")
+    groups = [(f"{name}.by", column) for name in ("compare", "sensitivity") for column in settings[name]["by"]]
+    wanted = [(key, column, of_subjects) for key, column in groups if column not in optional]
+    wanted += [("compare.covariates", column, of_both) for column in compare["covariates"]]
+    wanted += [("compare.strata", compare["strata"], of_subjects)] if compare["strata"] != "donor" else []
+    wanted += [("nulls.strata", settings["nulls"]["strata"], of_both)]
+    return [
+        place.problem(
+            key,
+            Problem(f"column {name!r} is not in {files}", "name a column" + did_you_mean(name, columns), value=name),
+        )
+        for key, name, (columns, files) in wanted
+        if name and name not in columns
     ]
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting
-from microbiome.metaphlan import combination_problems, is_metaphlan, read_abundance
+from microbiome.features import parse_features
+from microbiome.files import open_text
+from microbiome.metaphlan import is_metaphlan, read_abundance
+from microbiome.metaphlan_combine import combination_problems
 from microbiome.metaphlan_format import ParsedTable, is_clade_row, parse_metaphlan
-from microbiome.tsv import open_text, parse_features
 from microbiome.validation import did_you_mean
 
 __all__ = ["profile_problems", "profile_samples"]

@@ -21,7 +21,7 @@ from microbiome.yamlfile import Place, YamlFile, read_yaml
 __all__ = ["expand_profiles", "load_config", "parse_config", "validate_config"]
 
 _TEXTUAL = ("text", "path", "paths", "choice", "choices", "names")
-_LISTS = ("paths", "choices", "names")
+_LISTS = ("paths", "choices", "names", "integers", "numbers")
 
 _BY_NAME = {key.name: key for key in KEYS}
 _WORDS = {
@@ -30,6 +30,8 @@ _WORDS = {
     "paths": ("a path or a list of paths", 'write "a.tsv" or ["a.tsv", "b.tsv"]'),
     "integer": ("an integer", "write a whole number, without quotes"),
     "number": ("a number", "write a number, with a decimal point and without quotes"),
+    "integers": ("a list", "write [1, 30] or one element per line behind `- `"),
+    "numbers": ("a list", "write [0, 0.001] or one element per line behind `- `"),
     "flag": ("true or false", "write true or false, without quotes"),
     "choice": ("a text", "write one word"),
     "choices": ("a list", "write [a, b] or one element per line behind `- `"),
@@ -133,6 +135,8 @@ def _validate(given: Mapping[str, Any], file: str, source: YamlFile) -> tuple[di
             continue
         if key.kind in ("integer", "number"):
             value = int(value) if key.kind == "integer" else float(value)
+        if key.kind in ("integers", "numbers"):
+            value = [int(number) if key.kind == "integers" else float(number) for number in value]
         if key.kind == "paths":
             value = [path for path in ([value] if isinstance(value, str) else value) if path]
         _put(config, key.place, value)
@@ -165,15 +169,15 @@ def _normal(value: Any, source: YamlFile, place: Place) -> Any:
     key = _BY_NAME.get(name)
     if key is None:
         return value
+    if value is None and (key.kind in _TEXTUAL or key.kind in _LISTS):
+        return [] if key.kind in _LISTS and len(place) == len(key.place) else ""
     if key.kind in _TEXTUAL and not isinstance(value, str):
-        if value is None:
-            return [] if key.kind in _LISTS and len(place) == len(key.place) else ""
         written = source.texts.get(place)
         # A value given on the command line hides what stands in the file.
         if written is not None and _get_quietly(source.data, place) == value:
             return written
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if key.kind == "number" and isinstance(value, str) and is_number(value):
+    if key.kind in ("number", "numbers") and isinstance(value, str) and is_number(value):
         # YAML 1.1 takes 1e-4 for a text because it has no point.
         return float(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -216,7 +220,10 @@ def _explained(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str, 
         fix = "use letters, digits, '.', '_' and '-' only: it is a name, not a path"
         yield place, f"{text} is not a legal name", fix, str(value)
     elif key is None:
-        yield place, f"{text} is not a section", f"write its keys under `{name}:`, indented", text
+        # A key of another section may have the name of this one.
+        alike = [other.name for other in KEYS if other.place[-1] == name and len(other.place) > 1]
+        fix = f"did you mean {alike[0]!r}?" if alike else f"write its keys under `{name}:`, indented"
+        yield place, f"{text} is not a section", fix, text
     elif rule == "enum" and isinstance(value, str):
         close = difflib.get_close_matches(value.lower(), key.allowed, n=1)
         fix = f"did you mean {close[0]!r}? Allowed: " if close else "use one of "
@@ -226,7 +233,8 @@ def _explained(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str, 
         bounds = f"between {low:.12g} and {high:.12g}" if high is not None else f"at least {low:.12g}"
         yield place, f"{text} is out of range", f"it must be {bounds}", text
     elif isinstance(place[-1], int):
-        yield place, f"{text} is not a text", "put it in quotes", text
+        word, fix = _WORDS[key.kind.removesuffix("s") if key.kind in ("integers", "numbers") else "text"]
+        yield place, f"{text} is not {word}", fix, text
     else:
         word, fix = _WORDS[key.kind]
         yield place, f"{text} is not {word}", fix, text
@@ -272,6 +280,15 @@ def _relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Relation]:
                 "",
                 "error",
             )
+    depth, least = config["rarefy_reads"], config["min_reads"]
+    if depth and not bad & {"rarefy_reads", "min_reads"}:
+        text = str(depth)
+        if depth < least:
+            message = f"{depth} reads are too few: a sample with fewer than min_reads ({least}) is not profiled"
+            yield "rarefy_reads", message, "draw more reads, or 0 for all", text, "error"
+        if not units and profiles:
+            fix = "draw them before profiling, or set detection.repair"
+            yield "rarefy_reads", "the reads of finished profiles cannot be drawn", fix, text, "warning"
     metaphlan = config["metaphlan"]
     for name, meaning in (("database", "the folder of the MetaPhlAn database"), ("index", "the name of the database")):
         if units and not metaphlan[name] and f"metaphlan.{name}" not in bad:
@@ -296,6 +313,16 @@ def _relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Relation]:
                 value,
                 "error",
             )
+    window = config["compare"]["window"]
+    if window and (len(window) != 2 or window[0] > window[1]) and "compare.window" not in bad:
+        text = ", ".join(map(str, window))
+        yield (
+            "compare.window",
+            f"[{text}] is not a first and a last day",
+            "give two days, or [] for none",
+            text,
+            "error",
+        )
     diversity = config["diversity"]
     for name in ("alpha", "beta"):
         for metric in diversity[name]:

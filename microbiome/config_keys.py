@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from microbiome.tables import ID_PATTERN
+from microbiome.tables import ID_PATTERN, RATE_NAMES
 
 __all__ = [
     "ALPHA_METRICS",
     "BETA_METRICS",
     "KEYS",
     "RANKS",
+    "REPAIR_CHOICES",
     "SAMPLE_CHOICES",
     "SECTIONS",
     "TREE_METRICS",
@@ -19,7 +20,9 @@ __all__ = [
     "config_schema",
 ]
 
-Kind = Literal["text", "path", "paths", "integer", "number", "flag", "choice", "choices", "names"]
+Kind = Literal[
+    "text", "path", "paths", "integer", "number", "integers", "numbers", "flag", "choice", "choices", "names"
+]
 
 ALPHA_METRICS = ("richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker", "faith_pd")
 BETA_METRICS = (
@@ -36,6 +39,9 @@ RANKS = ("auto", "sgb", "species", "genus", "family", "order", "class", "phylum"
 #: Which samples a comparison may be restricted to.
 SAMPLE_CHOICES = ("all", "recipients", "baseline", "post")
 
+#: What is done about profiles of different depth (:mod:`microbiome.repair`).
+REPAIR_CHOICES = ("none", "threshold", "thinning", "auto")
+
 TREE_METRICS = ("faith_pd", "unweighted_unifrac", "weighted_unifrac")
 
 
@@ -49,8 +55,8 @@ class Key:
         With its sections, joined by dots (``diversity.permanova.strata``).
     kind
         ``text``, ``path`` (one path or ``""``), ``paths`` (one path or pattern, or a list of them), ``integer``,
-        ``number``, ``flag`` (true or false), ``choice`` (one of `allowed`), ``choices`` (a list of them), ``names`` (a
-        list of texts).
+        ``number``, ``integers`` and ``numbers`` (lists of them), ``flag`` (true or false), ``choice`` (one of
+        `allowed`), ``choices`` (a list of them), ``names`` (a list of texts).
     default
         Taken where the key is absent.
     meaning
@@ -67,7 +73,7 @@ class Key:
 
     name: str
     kind: Kind
-    default: str | float | bool | tuple[str, ...]
+    default: str | float | bool | tuple[str | float, ...]
     meaning: str
     unit: str = ""
     needed: bool = False
@@ -87,8 +93,12 @@ SECTIONS = {
     "metaphlan": "Profiling of FASTQ with MetaPhlAn.",
     "fastp": "Trimming and quality filter of FASTQ with fastp.",
     "profile": "How profiles are read.",
+    "detection": "What is done where samples differ in depth.",
     "diversity": "Alpha- and beta-diversity.",
     "diversity.permanova": "PERMANOVA on each beta metric.",
+    "nulls": "Engraftment and depletion against what chance alone would do.",
+    "compare": "Rates and taxa between groups of subjects, and over time.",
+    "sensitivity": "The rates and their comparison over detection thresholds and depths.",
     "report": "The report.",
 }
 
@@ -124,6 +134,15 @@ KEYS: tuple[Key, ...] = (
         "integer",
         1000,
         "A sample with fewer usable reads (both mates, at least 70 bases) after host removal is flagged, not profiled.",
+        unit="reads",
+        minimum=0,
+    ),
+    Key(
+        "rarefy_reads",
+        "integer",
+        0,
+        "Draw this many reads (both mates counted; whole pairs) of every sample after host removal, so that all are "
+        "profiled at one depth; a sample with fewer keeps all and is named in qc/reads.tsv. 0 = profile all reads.",
         unit="reads",
         minimum=0,
     ),
@@ -181,6 +200,15 @@ KEYS: tuple[Key, ...] = (
         maximum=1.0,
     ),
     Key(
+        "detection.repair",
+        "choice",
+        "none",
+        "Of outcomes, rates and taxa from finished profiles: threshold is one detection threshold, 5 times the unit of "
+        "the shallowest sample; thinning takes the evidence of every sample down to a fifth of that; auto is thinning "
+        "where groups or time points differ in depth by more than 1.5, else none. rarefy_reads is the better way.",
+        allowed=REPAIR_CHOICES,
+    ),
+    Key(
         "diversity.alpha",
         "choices",
         ("richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker"),
@@ -228,6 +256,80 @@ KEYS: tuple[Key, ...] = (
         minimum=1,
         maximum=1_000_000,
     ),
+    Key(
+        "nulls.permutations",
+        "integer",
+        9999,
+        "Re-assignments of donors between recipients; fewer where there are no more.",
+        minimum=1,
+        maximum=1_000_000,
+    ),
+    Key(
+        "nulls.strata",
+        "text",
+        "",
+        'Column of samples or subjects (centre, batch, cohort) within whose groups donors are re-assigned; "" = none.',
+    ),
+    Key(
+        "nulls.repair",
+        "choice",
+        "auto",
+        "As detection.repair, for the nulls alone: samples that are compared with a null must be of one depth.",
+        allowed=REPAIR_CHOICES,
+    ),
+    Key(
+        "nulls.products",
+        "choice",
+        "common",
+        "Donor sets of different size: common reduces all to one number of products, as_given leaves them as they are.",
+        allowed=("common", "as_given"),
+    ),
+    Key(
+        "compare.by",
+        "names",
+        ("responder", "arm"),
+        "Columns of the subjects table whose groups are compared, each by itself, or donor; responder (also derived "
+        "from best_response) and arm are passed over where the table has none.",
+    ),
+    Key(
+        "compare.rates",
+        "choices",
+        RATE_NAMES,
+        "Rates that are compared.",
+        allowed=(*RATE_NAMES, "lost_taxa", "engrafted"),
+    ),
+    Key(
+        "compare.window",
+        "integers",
+        (),
+        "First and last day of the samples that count, here, in the nulls and per taxon; [] = the visits that all "
+        "subjects have.",
+        unit="days",
+        minimum=1,
+    ),
+    Key("compare.covariates", "names", (), "Columns of the subjects (or samples) table to hold constant."),
+    Key(
+        "compare.strata",
+        "text",
+        "",
+        'Column of subjects (centre, cohort) within whose groups subjects are permuted; "" = none.',
+    ),
+    Key("compare.permutations", "integer", 9999, "Permutations of subjects.", minimum=1, maximum=1_000_000),
+    Key(
+        "sensitivity.thresholds",
+        "numbers",
+        (),
+        "Detection thresholds; [] = from 0 to 0.003. The common threshold of the study is added to them.",
+        unit="fraction",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Key(
+        "sensitivity.by",
+        "names",
+        ("responder", "arm"),
+        "As compare.by; each takes as long as some dozens of comparisons. [] = the mean over all subjects only.",
+    ),
     Key("report.title", "text", "", 'Title of the report; "" = a general one.'),
 )
 
@@ -262,14 +364,14 @@ def _key_schema(key: Key) -> dict[str, Any]:
     elif key.kind in ("choices", "names"):
         item = {"enum": list(key.allowed)} if key.kind == "choices" else {"type": "string", "minLength": 1}
         schema |= {"type": "array", "items": item, "uniqueItems": True}
+    elif key.kind in ("integers", "numbers"):
+        schema |= {"type": "array", "items": {"type": key.kind.removesuffix("s"), **_bounds(key)}}
     elif key.kind == "choice":
         schema |= {"enum": list(key.allowed)}
     else:
         schema["type"] = {"integer": "integer", "number": "number", "flag": "boolean"}.get(key.kind, "string")
-    if key.minimum is not None:
-        schema["minimum"] = key.minimum
-    if key.maximum is not None:
-        schema["maximum"] = key.maximum
+    if key.kind in ("integer", "number"):
+        schema |= _bounds(key)
     if key.pattern:
         schema["pattern"] = f"^({key.pattern})?$"
     if key.needed:
@@ -277,3 +379,8 @@ def _key_schema(key: Key) -> dict[str, Any]:
     if not (key.needed and key.default == ""):
         schema["default"] = list(key.default) if isinstance(key.default, tuple) else key.default
     return schema
+
+
+def _bounds(key: Key) -> dict[str, Any]:
+    bounds = {"minimum": key.minimum, "maximum": key.maximum}
+    return {name: bound for name, bound in bounds.items() if bound is not None}

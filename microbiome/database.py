@@ -18,7 +18,7 @@ import pandas as pd
 
 from microbiome.download import fetch, get_text, md5_of
 from microbiome.errors import InputError, Problem
-from microbiome.tsv import atomic_path
+from microbiome.files import atomic_path
 
 __all__ = ["DATABASE_URL", "database_files", "download_database"]
 

@@ -14,11 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from microbiome.compare.tables import COMPARE, TRAJECTORIES
 from microbiome.config_keys import KEYS, SECTIONS, Key, config_schema
 from microbiome.diversity.tables import ALPHA, PCOA, PERMANOVA, SIMILARITY
+from microbiome.files import write_text
+from microbiome.nulls.tables import NULLS
+from microbiome.power.tables import POWER
+from microbiome.sensitivity.tables import SENSITIVITY
 from microbiome.simulate.tables import ACCURACY, TRUTH_TABLES
 from microbiome.tables import INPUT_TABLES, OUTPUT_TABLES, Column, Table
-from microbiome.tsv import write_text
+from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
 
 __all__ = ["config_page", "config_template", "generated_files", "main", "table_schema", "tables_page"]
 
@@ -38,6 +43,8 @@ _KEY_TYPES = {
     "paths": "path or list of paths",
     "integer": "integer",
     "number": "number",
+    "integers": "list of integers",
+    "numbers": "list of numbers",
     "flag": "true or false",
     "choice": "choice",
     "choices": "list",
@@ -162,7 +169,22 @@ def tables_page() -> str:
     for table in INPUT_TABLES:
         lines += _table_section(table, "tsv")
     lines += ["", "# Output"]
-    for table in (*OUTPUT_TABLES, ALPHA, PCOA, PERMANOVA, SIMILARITY):
+    for table in (
+        *OUTPUT_TABLES,
+        ALPHA,
+        PCOA,
+        PERMANOVA,
+        SIMILARITY,
+        NULLS,
+        COMPARE,
+        TRAJECTORIES,
+        SENSITIVITY,
+        POWER,
+        TAXA,
+        RETENTION,
+        CHANGES,
+        DECOMPOSITION,
+    ):
         lines += _table_section(table, "tsv")
     lines += [
         "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,33 +11,26 @@ import numpy as np
 import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting, raise_problems
-from microbiome.metaphlan_format import (
-    HEADER_STARTS,
-    RANKS,
-    UNCLASSIFIED,
-    ParsedTable,
-    is_clade_row,
-    parse_metaphlan,
-)
-from microbiome.tsv import open_text, read_features, write_text
+from microbiome.features import closed, feature_abundance
+from microbiome.files import open_text, write_text
+from microbiome.metaphlan_combine import combination_problems
+from microbiome.metaphlan_format import HEADER_STARTS, RANKS, ParsedTable, is_clade_row, parse_metaphlan
 
 __all__ = [
     "RANKS",
     "MetaphlanTable",
     "abundance_of",
-    "combination_problems",
     "is_metaphlan",
     "merge_profiles",
     "read_abundance",
     "read_metaphlan",
+    "resolve_rank",
+    "rows_of_rank",
     "taxonomy",
     "write_merged",
 ]
 
 logger = logging.getLogger(__name__)
-
-# Rows of HUMAnN's tables that are no feature.
-_NOT_FEATURES = ("UNMAPPED", "UNGROUPED", "UNINTEGRATED")
 
 
 @dataclass(frozen=True)
@@ -56,12 +49,16 @@ class MetaphlanTable:
         Name of the marker database (``mpa_v...``), None where no table names one.
     reads_processed
         Reads that MetaPhlAn processed, per sample; missing where the table does not say.
+    clade_reads
+        By sample, the estimated reads of each clade that its table lists (index ``clade_name``, NaN where the table
+        has none for the clade). Only of tables of ``-t rel_ab_w_read_stats``: other samples are not in it.
     """
 
     percent: pd.DataFrame
     unclassified: pd.Series
     database: str | None = None
     reads_processed: pd.Series = field(default_factory=lambda: pd.Series(dtype="Int64"))
+    clade_reads: Mapping[str, pd.Series] = field(default_factory=dict)
 
 
 def read_metaphlan(paths: str | Path | Iterable[str | Path]) -> MetaphlanTable:
@@ -165,31 +162,46 @@ def abundance_of(table: MetaphlanTable, rank: str = "auto", close: bool = True) 
     InputError
         When the table, or a sample that has other ranks, has no row of that rank.
     """
-    clades = table.percent.index
-    names = pd.Index([clade.rsplit("|", 1)[-1] for clade in clades])
-    chosen = rank
+    chosen = resolve_rank(table, rank)
+    if rank == "auto" and chosen == "species" and len(table.percent):
+        logger.warning("the profile has no SGB rows (t__...): species are used")
+    rows = rows_of_rank(table, chosen)
+    values = table.percent.to_numpy()[rows].T / 100.0
+    return closed(values, pd.Index(table.percent.columns), _taxon_names(table.percent.index[rows]), close)
+
+
+def resolve_rank(table: MetaphlanTable, rank: str = "auto") -> str:
+    """Return the rank that is meant: for ``auto`` SGBs, or species where the table has none; else `rank` itself.
+
+    Raises :class:`InputError` for a rank that does not exist.
+    """
     if rank == "auto":
-        chosen = "sgb" if names.str.startswith(RANKS["sgb"]).any() else "species"
-        if chosen == "species" and len(names):
-            logger.warning("the profile has no SGB rows (t__...): species are used")
-    elif rank not in RANKS:
+        return "sgb" if _of_rank(table, "sgb").any() else "species"
+    if rank not in RANKS:
         raise InputError(Problem(f"rank {rank!r} is not known", f"use one of auto, {', '.join(RANKS)}"))
-    rows = names.str.startswith(RANKS[chosen])
-    if not rows.any() and len(names):
-        raise InputError(
-            Problem(f"the profile has no rows of rank {chosen}", f"choose another rank: {', '.join(RANKS)}")
-        )
-    chosen_rows = np.asarray(rows, dtype=bool)
+    return rank
+
+
+def rows_of_rank(table: MetaphlanTable, rank: str) -> np.ndarray:
+    """Tell which clades are of a rank (a key of :data:`RANKS`), as booleans.
+
+    Raises :class:`InputError` when the table, or a sample that has other ranks, has no row of that rank.
+    """
+    rows = _of_rank(table, rank)
+    if not rows.any() and len(rows):
+        raise InputError(Problem(f"the profile has no rows of rank {rank}", f"choose another rank: {', '.join(RANKS)}"))
     percent = table.percent.to_numpy()
-    lost = table.percent.columns[(percent[chosen_rows].sum(axis=0) == 0) & (percent.sum(axis=0) > 0)]
+    lost = table.percent.columns[(percent[rows].sum(axis=0) == 0) & (percent.sum(axis=0) > 0)]
     if len(lost):
-        message = f"rows of rank {chosen} are missing for {', '.join(map(str, lost))}, though other ranks have some"
+        message = f"rows of rank {rank} are missing for {', '.join(map(str, lost))}, though other ranks have some"
         raise InputError(
             Problem(message, "give tables that all have that rank, or choose another one", value=str(lost[0]))
         )
-    values = percent[chosen_rows].T / 100.0
-    kept = clades[chosen_rows]
-    return _closed(values, pd.Index(table.percent.columns), _taxon_names(kept), close)
+    return rows
+
+
+def _of_rank(table: MetaphlanTable, rank: str) -> np.ndarray:
+    return np.array([clade.rsplit("|", 1)[-1].startswith(RANKS[rank]) for clade in table.percent.index], dtype=bool)
 
 
 def is_metaphlan(text: str) -> bool:
@@ -221,123 +233,14 @@ def read_abundance(paths: str | Path | Iterable[str | Path], rank: str = "auto",
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if len(files) == 1 and not is_metaphlan(open_text(files[0])):
-        return _feature_abundance(files[0], close)
+        return feature_abundance(files[0], close)
     return abundance_of(read_metaphlan(files), rank, close)
-
-
-def _feature_abundance(path: str | Path, close: bool) -> pd.DataFrame:
-    frame = read_features(path)
-    names = frame.columns
-    wholes = set(names)
-    keep = [
-        name not in _NOT_FEATURES + UNCLASSIFIED and not ("|" in name and name.split("|", 1)[0] in wholes)
-        for name in names
-    ]
-    frame = frame.loc[:, keep]
-    values = frame.to_numpy()
-    problems = [
-        Problem(
-            f"feature {names[j]!r} of sample {frame.index[i]!r} is {word}", fix, str(path), column=str(frame.index[i])
-        )
-        for bad, word, fix in (
-            (np.isnan(values), "empty", "write 0 where it was looked for and not found"),
-            (values < 0, "negative", "abundances are 0 or more"),
-            (np.isinf(values), "infinite", "correct it"),
-        )
-        for i, j in np.argwhere(bad)[:20]
-    ]
-    raise_problems(problems)
-    return _closed(values, frame.index, list(frame.columns), close)
-
-
-def _closed(values: np.ndarray, samples: pd.Index, taxa: list[str], close: bool) -> pd.DataFrame:
-    totals = values.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = values / totals if close else np.where(totals > 0, values, np.nan)
-    empty = samples[totals[:, 0] == 0]
-    if len(empty):
-        logger.warning(
-            "%d of %d samples have nothing classified: %s", len(empty), len(samples), ", ".join(map(str, empty))
-        )
-    return pd.DataFrame(
-        result, index=pd.Index(samples, name="sample", dtype=object), columns=pd.Index(taxa, name="taxon", dtype=object)
-    )
 
 
 def _taxon_names(lineages: Sequence[str] | pd.Index) -> list[str]:
     leaves = [lineage.rsplit("|", 1)[-1] for lineage in lineages]
     twice = {leaf for leaf, count in pd.Series(leaves, dtype=object).value_counts().items() if count > 1}
     return [lineage if leaf in twice else leaf for lineage, leaf in zip(lineages, leaves, strict=True)]
-
-
-def combination_problems(parsed: list[ParsedTable]) -> list[Problem]:
-    """Return what keeps tables from being put together: databases, ranks that some lack, samples that stand twice."""
-    return [*_database_problems(parsed), *_rank_problems(parsed), *_sample_problems(parsed)]
-
-
-def _rank_problems(parsed: list[ParsedTable]) -> list[Problem]:
-    has = {id(table): any("|t__" in clade for clade in table.clades) for table in parsed}
-    if not any(has.values()):
-        return []
-    return [
-        Problem("the table has no SGB rows (t__...), while others have", "copy or make it again", table.file)
-        for table in parsed
-        if table.clades and not has[id(table)]
-    ]
-
-
-def _database_problems(parsed: list[ParsedTable]) -> list[Problem]:
-    files: dict[str, list[str]] = {}
-    for table in parsed:
-        if table.database is not None:
-            files.setdefault(table.database, []).append(table.file)
-    unnamed = [table for table in parsed if table.database is None and table.clades]
-    problems = [
-        Problem(
-            "the table names no database, while others do",
-            "make sure that it is the same one",
-            table.file,
-            1,
-            level="warning",
-        )
-        for table in unnamed
-        if files
-    ]
-    if len(files) < 2:
-        return problems
-    usual = max(files, key=lambda database: len(files[database]))
-    return problems + [
-        Problem(
-            f"the table is of database {database}, while {len(files[usual])} of {len(parsed)} tables are of {usual}"
-            + (f" (such as {files[usual][0]})" if files[usual] else ""),
-            "profile all samples with one database: SGBs of different databases are not comparable",
-            file,
-            1,
-            value=database,
-        )
-        for database, names in files.items()
-        if database != usual
-        for file in names
-    ]
-
-
-def _sample_problems(parsed: list[ParsedTable]) -> list[Problem]:
-    problems: list[Problem] = []
-    first: dict[str, str] = {}
-    files: set[str] = set()
-    for table in parsed:
-        if table.file in files:
-            problems.append(Problem("the file is given twice", "give it once", table.file))
-            continue
-        files.add(table.file)
-        for sample in table.samples:
-            if sample in first:
-                place = "twice in the header" if first[sample] == table.file else f"in {first[sample]} as well"
-                problems.append(
-                    Problem(f"sample {sample!r} stands {place}", "keep one or rename it", table.file, value=sample)
-                )
-            first.setdefault(sample, table.file)
-    return problems
 
 
 def _combine(parsed: list[ParsedTable]) -> MetaphlanTable:
@@ -359,6 +262,13 @@ def _combine(parsed: list[ParsedTable]) -> MetaphlanTable:
         ),
         database=next((table.database for table in parsed if table.database), None),
         reads_processed=pd.Series(reads, index=columns, dtype="Int64", name="reads_processed"),
+        clade_reads={
+            table.samples[0]: pd.Series(
+                table.clade_reads, index=pd.Index(table.clades, name="clade_name", dtype=object), name=table.samples[0]
+            )
+            for table in parsed
+            if table.clade_reads is not None
+        },
     )
 
 

@@ -30,6 +30,10 @@ UNCLASSIFIED = ("UNCLASSIFIED", "UNKNOWN", "unclassified")
 _TAXID_COLUMNS = ("NCBI_tax_id", "clade_taxid")
 HEADER_STARTS = ("clade_name\t", "#clade_name\t")
 _ABUNDANCE_COLUMN = "relative_abundance"
+#: Estimated reads of a clade; tables of ``-t rel_ab_w_read_stats`` have it (those of long reads count bases instead).
+READS_COLUMN = "estimated_number_of_reads_from_the_clade"
+# What stands there for a clade whose reads were not estimated (3.x: the unnamed part of a clade).
+_NOT_GIVEN = "-"
 _DATABASE = re.compile(r"#(mpa_v\w+)")
 # The sample id where none was given: MetaPhlAn's default.
 _DEFAULT_ID = re.compile(r"Metaphlan2?_Analysis")
@@ -42,7 +46,21 @@ _LOST_LIMIT = 0.05
 
 @dataclass(frozen=True)
 class ParsedTable:
-    """One file as it stands, in percent; `percent` is clade x sample, `unclassified` is NaN where it is not given."""
+    """One file as it stands.
+
+    Parameters
+    ----------
+    file, database, samples, clades
+        Names; `database` is None where the table names none.
+    percent
+        **clade x sample**.
+    unclassified
+        Percentage per sample, NaN where it is not given.
+    reads
+        Reads processed, None where not given.
+    clade_reads
+        Estimated reads per clade of a single table, NaN where not given; None where the table has no such column.
+    """
 
     file: str
     database: str | None
@@ -51,6 +69,21 @@ class ParsedTable:
     percent: np.ndarray
     unclassified: np.ndarray
     reads: int | None
+    clade_reads: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Which columns hold the abundances of which samples, and which the reads of the clade."""
+
+    samples: list[str]
+    columns: list[int]
+    reads: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Cells of a row up to the last that is needed."""
+        return max([0, *self.columns, self.reads or 0]) + 1
 
 
 def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTable:
@@ -83,7 +116,8 @@ def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTa
         raise InputError(
             Problem("not a MetaPhlAn table", "give the table that `metaphlan -o` writes, or a merged one", file)
         )
-    samples, columns = _read_header(file, head)
+    header = _read_header(file, head)
+    samples = header.samples
     if header_only:
         return ParsedTable(
             file, database, samples, [], np.zeros((0, len(samples))), np.full(len(samples), np.nan), reads
@@ -93,16 +127,14 @@ def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTa
     if lines[start].startswith("d__"):
         fix = "give the table that `metaphlan -o` writes, not the one converted to GTDB names"
         raise InputError(Problem("the table has GTDB names (d__...)", fix, file, start + 1, value=lines[start][:40]))
-    width = columns[-1] + 1 if columns else 1
-    clades, values = _parse_rows(file, lines, start, samples, columns, width)
-    unclassified = np.full(len(samples), np.nan)
-    keep = []
-    for i, clade in enumerate(clades):
-        if clade in UNCLASSIFIED:
-            unclassified = values[i]
-        else:
-            keep.append(i)
-    parsed = ParsedTable(file, database, samples, [clades[i] for i in keep], values[keep], unclassified, reads)
+    clades, values, clade_reads = _parse_rows(file, lines, start, header)
+    keep = [i for i, clade in enumerate(clades) if clade not in UNCLASSIFIED]
+    rest = [i for i, clade in enumerate(clades) if clade in UNCLASSIFIED]
+    unclassified = values[rest[-1]] if rest else np.full(len(samples), np.nan)
+    kept_reads = None if clade_reads is None else clade_reads[keep]
+    parsed = ParsedTable(
+        file, database, samples, [clades[i] for i in keep], values[keep], unclassified, reads, kept_reads
+    )
     raise_problems(_total_problems(parsed))
     return parsed
 
@@ -113,8 +145,8 @@ def is_clade_row(line: str) -> bool:
     return first.startswith(("k__", "d__")) or first in UNCLASSIFIED
 
 
-def _read_header(file: str, head: list[str]) -> tuple[list[str], list[int]]:
-    """Return the samples and the columns of their values; the header is the last line of `head`."""
+def _read_header(file: str, head: list[str]) -> _Header:
+    """Understand the header, which is the last line of `head`."""
     line = head[-1] if head else ""
     header = line.removeprefix("#").split("\t")
     sample_id = next((row.split("\t")[1].strip() for row in head if row.startswith("#SampleID\t")), "")
@@ -129,7 +161,8 @@ def _read_header(file: str, head: list[str]) -> tuple[list[str], list[int]]:
         )
     if _ABUNDANCE_COLUMN in header:
         named = sample_id and not _DEFAULT_ID.fullmatch(sample_id)
-        return [sample_id if named else _name_of(file)], [header.index(_ABUNDANCE_COLUMN)]
+        reads = header.index(READS_COLUMN) if READS_COLUMN in header else None
+        return _Header([sample_id if named else _name_of(file)], [header.index(_ABUNDANCE_COLUMN)], reads)
     columns = [i for i, name in enumerate(header) if i > 0 and name not in _TAXID_COLUMNS]
     samples = [header[i] for i in columns]
     problems = [
@@ -140,22 +173,29 @@ def _read_header(file: str, head: list[str]) -> tuple[list[str], list[int]]:
         if not name or name != name.strip()
     ]
     raise_problems(problems)
-    return [_name_of(file) if _DEFAULT_ID.fullmatch(name) else name for name in samples], columns
+    return _Header([_name_of(file) if _DEFAULT_ID.fullmatch(name) else name for name in samples], columns)
 
 
 def _parse_rows(
-    file: str, lines: list[str], start: int, samples: list[str], columns: list[int], width: int
-) -> tuple[list[str], np.ndarray]:
-    """Return clades and values (clade x sample): at once where all is well, else row by row to name what is not."""
+    file: str, lines: list[str], start: int, header: _Header
+) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """Return clades, values (clade x sample) and reads (None without their column).
+
+    At once where all is well, else row by row to name what is not.
+    """
     # Nothing behind the last column that is needed is split off: single tables have long ones there.
-    rows = [line.split("\t", width) for line in lines[start:] if line and line[0] != "#"]
+    rows = [line.split("\t", header.width) for line in lines[start:] if line and line[0] != "#"]
     clades = [cells[0] for cells in rows]
+    columns, place = header.columns, header.reads
+    reads: np.ndarray | None = None
     try:
         if len(columns) == 1:
             (column,) = columns
             values = np.array([float(cells[column]) for cells in rows])[:, None]
         else:
             values = np.array([[float(cells[j]) for j in columns] for cells in rows]).reshape(len(rows), len(columns))
+        if place is not None:
+            reads = np.array([_reads(cells[0], cells[place]) for cells in rows])
     except (ValueError, IndexError):
         values = np.full((len(rows), len(columns)), np.nan)
     if len(set(clades)) < len(clades) or not np.isfinite(values).all() or (values < 0).any():
@@ -163,20 +203,23 @@ def _parse_rows(
         first: dict[str, int] = {}
         for number, line in enumerate(lines[start:], start + 1):
             if line and line[0] != "#":
-                problems += _row_problems(file, number, line.split("\t"), samples, columns, width, first)
+                problems += _row_problems(file, number, line.split("\t"), header, first)
         raise_problems(problems)
-    return clades, values
+    return clades, values, reads
 
 
-def _row_problems(
-    file: str,
-    line: int,
-    cells: list[str],
-    samples: list[str],
-    columns: list[int],
-    width: int,
-    first: dict[str, int],
-) -> list[Problem]:
+def _reads(clade: str, cell: str) -> float:
+    """Return the reads of a clade, NaN where none are given; ValueError for what is neither."""
+    # Beside UNCLASSIFIED stands a difference of estimates, which may be negative.
+    if cell == _NOT_GIVEN or clade in UNCLASSIFIED:
+        return math.nan
+    number = float(cell)
+    if number < 0 or not number.is_integer():
+        raise ValueError(cell)
+    return number
+
+
+def _row_problems(file: str, line: int, cells: list[str], header: _Header, first: dict[str, int]) -> list[Problem]:
     """Return what is wrong with one row; `first` remembers the line of each clade seen so far."""
     problems: list[Problem] = []
     clade = cells[0]
@@ -184,10 +227,18 @@ def _row_problems(
         message = f"clade {clade!r} stands already in line {first[clade]}"
         problems.append(Problem(message, "keep one row", file, line, value=clade))
     first.setdefault(clade, line)
-    if len(cells) < width:
-        message = f"the row is cut off: {len(cells)} of {width} cells"
+    if len(cells) < header.width:
+        message = f"the row is cut off: {len(cells)} of {header.width} cells"
         return [*problems, Problem(message, "copy or make the table again", file, line, value=clade)]
-    return problems + _cell_problems(file, line, [cells[j] for j in columns], samples)
+    problems += _cell_problems(file, line, [cells[j] for j in header.columns], header.samples)
+    if header.reads is not None:
+        cell = cells[header.reads]
+        try:
+            _reads(clade, cell)
+        except ValueError:
+            fix = "write a whole number, 0 or more, or - where it is not known"
+            problems.append(Problem(f"{cell!r} is no number of reads", fix, file, line, READS_COLUMN, cell))
+    return problems
 
 
 def _cell_problems(file: str, line: int, cells: list[str], samples: list[str]) -> list[Problem]:

@@ -1,320 +1,192 @@
-"""What became of each taxon: the eight cells of donor x baseline x post, and the rates counted from them."""
+"""What became of each taxon: the eight cells of donor x baseline x post, and how sure each call is."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.study import Study, donor_products, post_samples
-from microbiome.tables import OUTCOME_NAMES, OUTCOMES, RATES
-from microbiome.tsv import missing_columns
+from microbiome.cells import CODE_OF_CELL, SOURCES
+from microbiome.depth import study_depth_warnings, study_limits
+from microbiome.detection import MISSED, detection_limit, fit_curve, probability_detected
+from microbiome.rates import rates
+from microbiome.repair import chosen_repair, relevant_samples, repair
+from microbiome.study import Study
+from microbiome.tables import OUTCOME_NAMES, OUTCOMES
+from microbiome.triads import Triads, checked_detection, triads
 
-__all__ = ["outcome_codes", "outcomes", "rates"]
+__all__ = ["outcomes", "rates", "study_limits", "tidy"]
 
 logger = logging.getLogger(__name__)
 
-# Position of each outcome in OUTCOME_NAMES by 4 D + 2 B + R; the cell 0 0 0 is left out (-1).
-_CELLS = ("", "gained", "depleted", "persisted", "not_engrafted", "engrafted", "shared_depleted", "shared_kept")
-_CODE_OF_CELL = np.array([OUTCOME_NAMES.index(name) if name else -1 for name in _CELLS], dtype=np.int8)
 # Post samples handled at once: bounds the memory at a few matrices of this many rows.
 _BLOCK = 256
+# Text of `unsure` by 4 donor + 2 baseline + post.
+_UNSURE = np.array(
+    [",".join(name for bit, name in zip((4, 2, 1), SOURCES, strict=True) if mask & bit) or None for mask in range(8)],
+    dtype=object,
+)
 
 
-def outcome_codes(donor: np.ndarray, baseline: np.ndarray, post: np.ndarray) -> np.ndarray:
-    """Return the outcome of each cell as its position in :data:`microbiome.tables.OUTCOME_NAMES`.
+def outcomes(
+    abundance: pd.DataFrame,
+    study: Study,
+    detection: float = 0.0,
+    table: pd.DataFrame | None = None,
+    method: str = "none",
+    seed: int = 0,
+    fitted: bool = True,
+) -> pd.DataFrame:
+    """Return the outcome of every taxon in every post sample, and whether the call is sure.
 
-    Parameters
-    ----------
-    donor, baseline, post
-        Boolean arrays of one shape: detected or not (D, B, R).
+    A taxon is detected where its abundance is above `detection`: in the post sample (R), in the subject's baseline (B),
+    and in at least one profiled donor product received on or before the post sample's day (D). At species level
+    ``engrafted`` is a matter of presence, not proof of transfer; and a taxon too rare for the depth of a sample is
+    absent from it (no rate of these has a depth-free meaning).
 
-    Returns
-    -------
-    ndarray of int8
-        Of the same shape. (D, B, R) = 101 engrafted, 100 not_engrafted, 111 shared_kept, 110 shared_depleted, 011
-        persisted,
-        010 depleted, 001 gained, 000 -1.
-    """
-    return _CODE_OF_CELL[4 * donor.astype(np.int8) + 2 * baseline.astype(np.int8) + post.astype(np.int8)]
-
-
-def outcomes(abundance: pd.DataFrame, study: Study, detection: float = 0.0) -> pd.DataFrame:
-    """Return the outcome of every taxon in every post sample.
-
-    A taxon is detected where its abundance is above `detection`: in the post sample (R), in the subject's baseline
-    (B), and in at least one
-    profiled donor product received on or before the post sample's day (D). At species level ``engrafted`` is a matter
-    of presence, not proof of
-    transfer; and a taxon too rare for the depth of a sample is absent from it (no rate of these has a depth-free
-    meaning).
+    **Certainty.** Wherever a taxon counts as absent, it may only have been missed. An absence is unsure where a taxon
+    would have been missed there with a probability above 5 %, had it the abundance that it shows elsewhere: absent
+    after FMT, that of the baseline, or where that lacks it too, of the donor; absent from the baseline, that after FMT,
+    or else of the donor; absent from the donor, the larger of baseline and post, in the deepest product. A call with an
+    unsure absence is ``below_limit``. The probability is that of :mod:`microbiome.detection`, with the detection curve
+    of the study's own repeats where there are enough.
 
     Parameters
     ----------
     abundance
         **sample x taxon**, any feature table (:func:`microbiome.metaphlan.read_abundance`). A sample that is no row
-        of it, or a row of NaN,
-        has no profile.
+        of it, or a row of NaN, has no profile.
     study
         Samples, subjects and doses.
     detection
         Threshold, in the unit of `abundance` (a fraction); >= 0.
+    table
+        Limits of detection (:func:`study_limits`); None for those of the study.
+    method
+        Repair of depth (:data:`microbiome.repair.REPAIRS`); ``auto`` thins where baselines and
+        post samples differ in depth, or either does between arms or between responders and non-responders.
+    seed
+        Of ``thinning``.
+    fitted
+        Use a fitted detection curve where the study has enough repeats; otherwise the Poisson model alone.
 
     Returns
     -------
     DataFrame
         Columns of :data:`microbiome.tables.OUTCOMES`, a row per post sample and taxon with D, B or R, in the order of
-        the samples table, day and the
-        taxa of `abundance`. A subject without doses has an empty donor set (D = 0 everywhere). Where products were
-        received but none is
-        profiled, ``donor_*`` and ``outcome`` are missing; where there is no profiled baseline, ``baseline_*`` and
-        ``outcome`` are. Post samples without a
-        profile have no rows. Each of these is named in the log.
+        the samples table, day and the taxa of `abundance`. A subject without doses has an empty donor set (D = 0
+        everywhere, and surely so). Where products were received but none is profiled, ``donor_*`` and ``outcome`` are
+        missing; where there is no profiled baseline, ``baseline_*`` and ``outcome`` are; ``certainty`` is missing with
+        ``outcome``. Post samples without a profile have no rows. Each of these is named in the log.
 
     Raises
     ------
     InputError
-        When `detection` is negative, not a number, or above every abundance, `abundance` has a negative value, or no
-        post sample has a profile.
+        When `detection` is negative, not a number, or above every abundance, `abundance` has a negative value, `method`
+        is unknown, or no post sample has a profile.
     """
-    values = abundance.to_numpy(dtype=float)
-    # Other units than fractions (counts, percentages) may need a larger threshold.
-    if not 0 <= detection < max(1.0, float(np.nanmax(values, initial=0.0))):
-        raise InputError(
-            Problem(
-                f"detection {detection:g} is not within 0 and the largest abundance", "give a fraction such as 1e-4"
-            )
-        )
-    if (values < 0).any():
-        raise InputError("the profile has negative abundances; give fractions of 0 or more")
-    profiled = abundance.index[~np.isnan(values).any(axis=1)]
-    _warn(
-        "profiles of samples that are not in the samples table are not used",
-        abundance.index.difference(study.samples["sample"]),
+    checked_detection(abundance, detection)
+    aligned = triads(abundance, study)
+    table = study_limits(abundance, study) if table is None else table
+    compared = table[table["sample"].isin(relevant_samples(study, aligned.posts, aligned.products))]
+    warned = study_depth_warnings(compared, study, aligned.posts)
+    method = chosen_repair(method, bool(warned))
+    if method == "none":
+        for sentence in warned:
+            logger.warning("%s; see --repair", sentence)
+    repaired = repair(abundance, compared, method, detection, seed)
+    if method != "none":
+        logger.info("%s", repaired.note)
+        aligned = triads(repaired.abundance, study)
+    limit = repaired.limits
+    # Thinned evidence is one by one: there is nothing left to fit.
+    if fitted and method != "thinning":
+        curve, text = fit_curve(abundance, study, table)
+        logger.info("certainty: %s", text)
+        limit = limit if curve is None else curve.apply(limit, repaired.detection)
+    return tidy(aligned, repaired.detection, limit)
+
+
+def tidy(aligned: Triads, detection: float, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the outcomes of aligned samples (:func:`outcomes` without its preparations).
+
+    Parameters
+    ----------
+    aligned
+        Of :func:`microbiome.triads.triads`.
+    detection
+        Threshold.
+    table
+        Limits (:data:`microbiome.tables.LIMITS`), scaled by a fitted curve where there is one.
+    """
+    unit = table.set_index("sample")["unit"]
+    posts = aligned.posts
+    there = aligned.products[aligned.products["profiled"]]
+    deepest = there.assign(unit=there["donor_sample"].map(unit)).groupby("sample")["unit"].min()
+    units = np.column_stack(
+        [
+            posts["sample"].map(deepest).to_numpy(dtype=float),
+            posts["baseline_sample"].map(unit).to_numpy(dtype=float),
+            posts["sample"].map(unit).to_numpy(dtype=float),
+        ]
     )
-    posts = post_samples(study, profiled)
-    products = donor_products(study, profiled)
-    _log_gaps(study, posts, products)
-    posts = posts[posts["profiled"]].reset_index(drop=True)
-    if posts.empty:
-        raise InputError(
-            "no sample with day > 0 of a recipient has a profile; compare the sample names of profile and samples table"
-        )
-    row_of = pd.Series(np.arange(len(abundance)), index=abundance.index)
-    blocks = [
-        _block(values, row_of, posts.iloc[start : start + _BLOCK], products, detection)
-        for start in range(0, len(posts), _BLOCK)
-    ]
+    blocks = [_block(aligned, slice(start, start + _BLOCK), units, detection) for start in range(0, len(posts), _BLOCK)]
     frame = pd.concat(blocks, ignore_index=True)
-    frame["taxon"] = abundance.columns.to_numpy(dtype=object)[frame["taxon"].to_numpy()]
+    frame["taxon"] = aligned.taxa.to_numpy(dtype=object)[frame["taxon"].to_numpy()]
     silent = posts.loc[~posts["sample"].isin(frame["sample"].unique()), "sample"]
     if len(silent):
         logger.warning("no taxon is above detection %g for: %s", detection, ", ".join(silent))
     return frame[OUTCOMES.names]
 
 
-def rates(table: pd.DataFrame) -> pd.DataFrame:
-    r"""Count the outcomes of each post sample and return the rates with their counts.
-
-    * engraftment_rate = engrafted / (engrafted + not_engrafted)
-    * depletion_rate = (depleted + shared_depleted) / :math:`|B|`
-    * depletion_rate_donor_absent = depleted / (depleted + persisted)
-    * donor_recovery = :math:`|D \cap R| / |D|`, the PEDS of q2-fmt
-    * baseline_recovery = :math:`|B \cap R| / |B|`, its PPRS (= 1 - depletion_rate)
-
-    Parameters
-    ----------
-    table
-        As :func:`outcomes` returns it; the columns ``*_detected`` and ``donor_products*`` may be absent (then they
-        follow from ``outcome``).
-
-    Returns
-    -------
-    DataFrame
-        Columns of :data:`microbiome.tables.RATES`, one row per post sample, in order of appearance. A rate with
-        denominator 0 is missing; so is what needs a donor or a baseline without a profile.
-
-    Raises
-    ------
-    InputError
-        When a required column is missing, a sample is unnamed or has a taxon twice, an outcome is unknown, or
-        contradicts
-        the ``*_detected`` columns.
-    """
-    raise_problems(missing_columns(table, OUTCOMES, "outcomes"))
-    unknown = sorted(set(table["outcome"].dropna()) - set(OUTCOME_NAMES))
-    if unknown:
-        raise InputError(
-            Problem(f"outcomes {', '.join(map(repr, unknown))} are unknown", f"use {', '.join(OUTCOME_NAMES)}")
-        )
-    raise_problems(_contradictions(table))
-    sample, keys = pd.factorize(table["sample"])
-    first = np.unique(sample, return_index=True)[1]
-    code = pd.Categorical(table["outcome"], categories=list(OUTCOME_NAMES)).codes
-    donor, baseline, post = (_flags(table, name, code) for name in ("donor", "baseline", "post"))
-
-    def count(cells: np.ndarray) -> np.ndarray:
-        return np.bincount(sample[cells], minlength=len(keys)).astype(float)
-
-    # A source without a profile is missing in every row of its sample.
-    donor_known = count(donor < 0) == 0
-    baseline_known = count(baseline < 0) == 0
-    known = donor_known & baseline_known
-    out: dict[str, object] = {
-        name: table[name].to_numpy()[first] for name in ("subject", "sample", "day", "baseline_sample")
-    }
-    counts = {name: count(code == i) for i, name in enumerate(OUTCOME_NAMES)}
-    donor_taxa, baseline_taxa, post_taxa = count(donor == 1), count(baseline == 1), count(post == 1)
-    donor_present, baseline_present = count((donor == 1) & (post == 1)), count((baseline == 1) & (post == 1))
-    lost = baseline_taxa - baseline_present
-    for name, number in counts.items():
-        out[name] = _integers(number, known)
-    out["donor_taxa"] = _integers(donor_taxa, donor_known)
-    out["baseline_taxa"] = _integers(baseline_taxa, baseline_known)
-    out["post_taxa"] = _integers(post_taxa, count(post < 0) == 0)
-    out["donor_taxa_present"] = _integers(donor_present, donor_known)
-    out["baseline_taxa_present"] = _integers(baseline_present, baseline_known)
-    out["lost_taxa"] = _integers(lost, baseline_known)
-    engrafted, depleted = counts["engrafted"], counts["depleted"]
-    out["engraftment_rate"] = _ratio(engrafted, engrafted + counts["not_engrafted"], known)
-    out["depletion_rate"] = _ratio(lost, baseline_taxa, baseline_known)
-    out["depletion_rate_donor_absent"] = _ratio(depleted, depleted + counts["persisted"], known)
-    out["donor_recovery"] = _ratio(donor_present, donor_taxa, donor_known)
-    out["baseline_recovery"] = _ratio(baseline_present, baseline_taxa, baseline_known)
-    for name in ("donor_products", "donor_products_unprofiled"):
-        if name in table:
-            out[name] = pd.array(table[name].to_numpy()[first], dtype="Int64")
-    return pd.DataFrame(out)[[name for name in RATES.names if name in out]].astype({"day": "Int64"})
-
-
-def _block(
-    values: np.ndarray, row_of: pd.Series, posts: pd.DataFrame, products: pd.DataFrame, detection: float
-) -> pd.DataFrame:
+def _block(aligned: Triads, rows: slice, units: np.ndarray, detection: float) -> pd.DataFrame:
     """Outcomes of some post samples; ``taxon`` is still the position of the column."""
-    post = values[row_of[posts["sample"]].to_numpy()]
-    baseline = np.full_like(post, np.nan)
-    has_baseline = posts["baseline_sample"].notna().to_numpy()
-    baseline[has_baseline] = values[row_of[posts.loc[has_baseline, "baseline_sample"]].to_numpy()]
-    donor = np.zeros_like(post)
-    n_products = np.zeros(len(posts), dtype=int)
-    n_unprofiled = np.zeros(len(posts), dtype=int)
-    groups = dict(tuple(products[products["sample"].isin(posts["sample"])].groupby("sample", sort=False)))
-    for i, sample in enumerate(posts["sample"]):
-        group = groups.get(sample)
-        if group is None:
-            continue
-        there = group.loc[group["profiled"], "donor_sample"]
-        n_products[i], n_unprofiled[i] = len(group), len(group) - len(there)
-        donor[i] = values[row_of[there].to_numpy()].max(axis=0) if len(there) else np.nan
+    posts = aligned.posts.iloc[rows]
+    donor, baseline, post = aligned.donor[rows], aligned.baseline[rows], aligned.post[rows]
+    limit = detection_limit(units[rows], detection)
     in_donor, in_baseline, in_post = donor > detection, baseline > detection, post > detection
-    code = outcome_codes(in_donor, in_baseline, in_post)
-    unknown = np.isnan(donor) | np.isnan(baseline)
-    row, taxon = np.nonzero(code >= 0)
+    cell = 4 * in_donor.astype(np.int8) + 2 * in_baseline.astype(np.int8) + in_post.astype(np.int8)
+    row, taxon = np.nonzero(cell)
+    cell = cell[row, taxon]
+    d, b, r = donor[row, taxon], baseline[row, taxon], post[row, taxon]
+    known = ~(np.isnan(d) | np.isnan(b))
+    mask = _unsure_mask(d, b, r, cell, units[rows][row], detection)
     names = np.array([*OUTCOME_NAMES, None], dtype=object)
-    frame = posts[["subject", "sample", "day", "baseline_sample"]].iloc[row].reset_index(drop=True)
+    code = np.where(known, CODE_OF_CELL[cell], len(OUTCOME_NAMES))
+    mask[~known] = 0
+    columns = posts[["subject", "sample", "day", "baseline_sample", "donor_products", "donor_products_unprofiled"]]
+    frame = columns.iloc[row].reset_index(drop=True)
     frame["taxon"] = taxon
-    for name, abundance in (("donor", donor), ("baseline", baseline), ("post", post)):
-        frame[f"{name}_abundance"] = abundance[row, taxon]
-    frame["outcome"] = names[np.where(unknown[row, taxon], len(OUTCOME_NAMES), code[row, taxon])]
-    for name, abundance, detected in (
-        ("donor", donor, in_donor),
-        ("baseline", baseline, in_baseline),
-        ("post", post, in_post),
-    ):
-        flag = detected[row, taxon].astype(np.int64)
-        frame[f"{name}_detected"] = pd.array(flag, dtype="Int64")
-        frame.loc[np.isnan(abundance[row, taxon]), f"{name}_detected"] = pd.NA
-    frame["donor_products"] = pd.array(n_products[row], dtype="Int64")
-    frame["donor_products_unprofiled"] = pd.array(n_unprofiled[row], dtype="Int64")
+    frame["outcome"] = names[code]
+    for name, bit, abundance in zip(SOURCES, (4, 2, 1), (d, b, r), strict=True):
+        missing = np.isnan(abundance)
+        frame[f"{name}_abundance"] = abundance
+        frame[f"{name}_detected"] = pd.arrays.IntegerArray(((cell & bit) > 0).astype(np.int64), missing)
+    certain = np.array(["sure", "below_limit", None], dtype=object)
+    frame["certainty"] = certain[np.where(known, (mask > 0).astype(int), 2)]
+    frame["unsure"] = _UNSURE[mask]
+    frame["baseline_day"] = posts["baseline_day"].iloc[row].reset_index(drop=True)
+    frame["baseline_limit"], frame["post_limit"] = limit[row, 1], limit[row, 2]
     return frame
 
 
-def _contradictions(table: pd.DataFrame) -> list[Problem]:
-    """Return what cannot be in a table of outcomes: it would change counts without a word."""
-    problems: list[Problem] = []
-    unnamed = int(table[["sample", "taxon"]].isna().any(axis=1).sum())
-    if unnamed:
-        problems.append(Problem(f"{unnamed} rows have no sample or no taxon", "make the table again", "outcomes"))
-    twice = table[table.duplicated(["sample", "taxon"])]
-    if len(twice):
-        sample, taxon = twice[["sample", "taxon"]].iloc[0]
-        message = f"{len(twice)} rows stand twice, the first is sample {sample!r}, taxon {taxon!r}"
-        problems.append(Problem(message, "make the table again", "outcomes", value=str(sample)))
-    flags = [f"{name}_detected" for name in ("donor", "baseline", "post")]
-    if not set(flags) <= set(table.columns):
-        return problems
-    numbers = table[flags].apply(pd.to_numeric).astype("float64").to_numpy()
-    known = ~np.isnan(numbers).any(axis=1)
-    legal = np.isin(numbers[known], (0, 1)).all(axis=1)
-    expected = np.full(len(table), None, dtype=object)
-    places = np.flatnonzero(known)[legal]
-    cells = numbers[places].astype(np.int8) @ np.array([4, 2, 1], dtype=np.int8)
-    expected[places] = np.array(_CELLS, dtype=object)[cells]
-    found = table["outcome"].astype(object).where(table["outcome"].notna(), None).to_numpy()
-    wrong = np.flatnonzero(expected != found)
-    if len(wrong):
-        row = table.iloc[wrong[0]]
-        message = f"{len(wrong)} outcomes are not those of *_detected, the first is {row['outcome']!r}"
-        place = f"sample {row['sample']!r}, taxon {row['taxon']!r}"
-        problems.append(Problem(f"{message} of {place}", "make the table again", "outcomes", value=str(row["outcome"])))
-    return problems
-
-
-def _log_gaps(study: Study, posts: pd.DataFrame, products: pd.DataFrame) -> None:
-    """Name everything that has no outcome, and why; and every baseline that is not the one of the samples table."""
-    undated = study.samples[(study.samples["role"] != "donor") & study.samples["day"].isna()]
-    _warn("samples without a day have no outcomes", undated["sample"])
-    planned = post_samples(study).set_index("sample")["baseline_sample"]
-    for row in posts.drop_duplicates("subject").itertuples():
-        if planned[row.sample] != row.baseline_sample and row.baseline_sample is not None:
-            logger.warning(
-                "%s: the last sample before FMT, %s, has no profile; %s (day %s) is its baseline",
-                row.subject,
-                planned[row.sample],
-                row.baseline_sample,
-                row.baseline_day,
-            )
-    _warn("post samples without a profile have no outcomes", posts.loc[~posts["profiled"], "sample"])
-    there = posts[posts["profiled"]]
-    _warn(
-        "subjects without a profiled baseline have no outcomes", there.loc[there["baseline_sample"].isna(), "subject"]
-    )
-    lacking = products[~products["profiled"]]
-    labels = lacking["donor_sample"].where(lacking["donor_sample"].notna(), lacking["donor"] + " (no sample)")
-    _warn("donor products without a profile are not counted as donor taxa", labels)
-    profiled = products.groupby("sample")["profiled"].any()
-    none = profiled.index[~profiled]
-    _warn(
-        "subjects of whose donor products none is profiled have no outcomes that need the donor",
-        there.loc[there["sample"].isin(none), "subject"],
-    )
-
-
-def _warn(text: str, names: Iterable[object]) -> None:
-    unique = list(dict.fromkeys(map(str, names)))
-    if unique:
-        logger.warning("%s: %s", text, ", ".join(unique))
-
-
-def _flags(table: pd.DataFrame, name: str, code: np.ndarray) -> np.ndarray:
-    """Return per row 1 (detected), 0 or -1 (missing), from the source's own column or from the outcome."""
-    column = f"{name}_detected"
-    if column in table:
-        return pd.to_numeric(table[column]).astype("Int64").fillna(-1).to_numpy(dtype=np.int8)
-    place = ("donor", "baseline", "post").index(name)
-    of_outcome = np.array([format(_CELLS.index(outcome), "03b")[place] == "1" for outcome in OUTCOME_NAMES] + [False])
-    return np.where(code < 0, -1, of_outcome[code]).astype(np.int8)
-
-
-def _integers(numbers: np.ndarray, known: np.ndarray) -> pd.api.extensions.ExtensionArray:
-    result = pd.array(numbers.astype(np.int64), dtype="Int64")
-    result[~known.astype(bool)] = pd.NA
-    return result
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray, known: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(known & (denominator > 0), numerator / denominator, np.nan)
+def _unsure_mask(
+    donor: np.ndarray,
+    baseline: np.ndarray,
+    post: np.ndarray,
+    cell: np.ndarray,
+    units: np.ndarray,
+    detection: float,
+) -> np.ndarray:
+    """Return 4 donor + 2 baseline + post: where the taxon is absent but may have been missed. See :func:`outcomes`."""
+    in_baseline, in_post = (cell & 2) > 0, (cell & 1) > 0
+    absent = [(cell & 4) == 0, ~in_baseline, ~in_post]
+    expected = [np.fmax(baseline, post), np.where(in_post, post, donor), np.where(in_baseline, baseline, donor)]
+    mask = np.zeros(len(cell), dtype=np.int8)
+    for place, (bit, gone, there) in enumerate(zip((4, 2, 1), absent, expected, strict=True)):
+        # Without products (units NaN) nothing can have been missed in the donor set.
+        look = np.flatnonzero(gone & ~np.isnan(units[:, place]))
+        seen = probability_detected(there[look], units[look, place], detection)
+        mask[look[seen < 1 - MISSED]] += bit
+    return mask

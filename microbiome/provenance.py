@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from microbiome.tsv import open_text, write_text
+from microbiome.files import open_text, write_text
 from microbiome.workflow import Plan, read_plan
 
 __all__ = ["provenance", "sha256_of", "write_provenance"]

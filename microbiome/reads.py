@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,15 @@ from typing import Any
 import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting, raise_problems
+from microbiome.evidence import evidence_of
+from microbiome.files import open_text
 from microbiome.metaphlan import is_metaphlan, read_abundance, read_metaphlan
 from microbiome.tables import READS, Column, Table
-from microbiome.tsv import open_text, read_table
+from microbiome.tsv import read_table
 
 __all__ = ["read_accounting"]
+
+logger = logging.getLogger(__name__)
 
 _COUNT = {"kind": "integer", "minimum": 0}
 _ID = Column("sample", "id", "Sample.", required=True, filled=True)
@@ -39,6 +44,16 @@ _HOST = Table(
         Column("reads_nonhost", "integer", "Reads that were kept.", required=True, filled=True, minimum=0),
     ),
 )
+_RAREFIED = Table(
+    "rarefaction",
+    "One row.",
+    (
+        _ID,
+        Column("reads", "integer", "Reads that came.", required=True, filled=True, minimum=0),
+        Column("reads_rarefied", "integer", "Reads that were drawn.", required=True, filled=True, minimum=0),
+        Column("reason", "text", "Why fewer than asked for.", required=True),
+    ),
+)
 _PROFILED = Table(
     "profiling",
     "One row.",
@@ -59,6 +74,7 @@ def read_accounting(
     host: Iterable[str | Path] = (),
     profiled: Iterable[str | Path] = (),
     rank: str = "auto",
+    rarefied: Iterable[str | Path] = (),
 ) -> pd.DataFrame:
     """Put together what each step says of the reads it got and gave.
 
@@ -78,12 +94,16 @@ def read_accounting(
         Tables of the profiling, one per sample.
     rank
         Which rows of the profiles are counted as taxa.
+    rarefied
+        Tables of the rarefaction, one per sample; none where reads were not rarefied.
 
     Returns
     -------
     DataFrame
         :data:`microbiome.tables.READS`, one row per sample, every sample of the study. What is not known is missing:
-        starting from profiles all counts of reads but that of MetaPhlAn. ``unclassified`` is a fraction in 0..1.
+        starting from profiles all counts of reads but those of MetaPhlAn. ``unclassified`` is a fraction in 0..1. There
+        is a column ``reads_rarefied`` where reads were rarefied; a sample that had fewer than were asked for keeps its
+        status, says so in ``reason``, and is named in the log.
 
     Raises
     ------
@@ -92,7 +112,8 @@ def read_accounting(
         samples that are not in `samples` are passed over (``check`` warns of them).
     """
     frame = pd.DataFrame(index=pd.Index(list(samples), name="sample", dtype=object))
-    given = {name: list(paths) for name, paths in (("units", units), ("host", host), ("profiled", profiled))}
+    steps = (("units", units), ("host", host), ("rarefied", rarefied), ("profiled", profiled))
+    given = {name: list(paths) for name, paths in steps}
     merged = _stack(given["units"], _UNITS)
     frame["units"] = merged.groupby("sample")["unit"].nunique().astype("Int64")
     frame["reads_raw"] = merged.groupby("sample")["reads"].sum().astype("Int64")
@@ -100,18 +121,25 @@ def read_accounting(
     frame["reads_trimmed"] = trimmed["after"]
     removed = _stack(given["host"], _HOST).set_index("sample")
     frame["reads_nonhost"] = removed["reads_nonhost"] if given["host"] else frame["reads_trimmed"]
+    drawn = _stack(given["rarefied"], _RAREFIED).set_index("sample")
+    if given["rarefied"]:
+        frame["reads_rarefied"] = drawn["reads_rarefied"]
     counted = _stack(given["profiled"], _PROFILED).set_index("sample")
 
     problems = _lost("fastp", frame["reads_raw"], trimmed["before"])
     problems += _lost("host removal", frame["reads_trimmed"], removed["reads"])
-    problems += _lost("profiling", frame["reads_nonhost"], counted["reads"])
+    problems += _lost("rarefaction", frame["reads_nonhost"], drawn["reads"])
+    last = "reads_rarefied" if given["rarefied"] else "reads_nonhost"
+    problems += _lost("profiling", frame[last], counted["reads"])
     raise_problems(problems)
 
     frame = frame.join(_profile_facts(list(profiles), rank))
     flagged = counted["status"].reindex(frame.index).eq("few_reads")
     absent = frame.pop("known").isna()
     frame["status"] = "ok"
-    frame["reason"] = pd.Series(None, index=frame.index, dtype=object)
+    frame["reason"] = drawn["reason"].reindex(frame.index).astype(object)
+    for sample, reason in frame["reason"].dropna().items():
+        logger.warning("%s: %s", sample, reason)
     for mask, status, reason in (
         (frame["taxa"].eq(0).fillna(False), "no_taxa", "no taxon was found"),
         (absent, "no_profile", "the profile tables have no such sample"),
@@ -121,7 +149,8 @@ def read_accounting(
         frame.loc[mask, "reason"] = reason
     # A placeholder profile says 100 % unclassified, which nobody measured.
     frame.loc[flagged, "unclassified"] = float("nan")
-    return frame.reset_index()[READS.names]
+    frame = frame.reset_index()
+    return frame[[name for name in READS.names if name in frame]]
 
 
 def _stack(paths: Iterable[str | Path], table: Table) -> pd.DataFrame:
@@ -175,9 +204,13 @@ def _profile_facts(profiles: list[str | Path], rank: str) -> pd.DataFrame:
     facts = pd.DataFrame({"known": True, "taxa": (abundance > 0).sum(axis=1).astype("Int64")}, index=abundance.index)
     facts["reads_profiled"] = pd.Series(pd.NA, index=facts.index, dtype="Int64")
     facts["unclassified"] = float("nan")
+    facts["reads_per_abundance"] = float("nan")
+    facts["fewest_reads"] = pd.Series(pd.NA, index=facts.index, dtype="Int64")
     if is_metaphlan(open_text(profiles[0])):
         table = read_metaphlan(profiles)
         facts["reads_profiled"] = table.reads_processed
         # Dividing by 100 leaves noise in the last digit.
         facts["unclassified"] = (table.unclassified / 100).round(12)
+        behind = evidence_of(table, rank)
+        facts["reads_per_abundance"], facts["fewest_reads"] = behind["reads_per_abundance"], behind["fewest_reads"]
     return facts

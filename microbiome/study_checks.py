@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from microbiome.errors import Problem
 from microbiome.response import responder
+from microbiome.study_tables import Study
 from microbiome.validation import did_you_mean
-
-if TYPE_CHECKING:
-    from microbiome.study import Study
 
 __all__ = ["study_problems"]
 

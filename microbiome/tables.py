@@ -7,13 +7,16 @@ from typing import Literal
 
 __all__ = [
     "ALL_TABLES",
+    "CERTAINTIES",
     "DOSES",
     "ID_PATTERN",
     "INPUT_TABLES",
+    "LIMITS",
     "OUTCOMES",
     "OUTCOME_NAMES",
     "OUTPUT_TABLES",
     "RATES",
+    "RATE_NAMES",
     "READS",
     "READS_STATUSES",
     "SAMPLES",
@@ -208,9 +211,17 @@ OUTCOME_NAMES = (
 )
 
 
-def _fraction(name: str, meaning: str) -> Column:
-    return Column(name, "number", meaning, unit="fraction", required=True, minimum=0.0, maximum=1.0)
+def _fraction(name: str, meaning: str, required: bool = True) -> Column:
+    return Column(name, "number", meaning, unit="fraction", required=required, minimum=0.0, maximum=1.0)
 
+
+CERTAINTIES = ("sure", "below_limit")
+
+_CONTEXT = (
+    Column("baseline_day", "integer", "Day of the baseline sample.", unit="days"),
+    Column("baseline_limit", "number", "Limit of detection (probability 0.95) of the baseline sample.", minimum=0.0),
+    Column("post_limit", "number", "Limit of detection (probability 0.95) of the post sample.", minimum=0.0),
+)
 
 OUTCOMES = Table(
     "outcomes",
@@ -245,9 +256,31 @@ OUTCOMES = Table(
         Column("post_detected", "flag", "R: detected in the post sample."),
         Column("donor_products", "integer", "Donor products (donor samples) received by then.", minimum=0),
         Column("donor_products_unprofiled", "integer", "How many of them have no profile.", minimum=0),
+        Column(
+            "certainty",
+            "choice",
+            "Whether the outcome stands: `below_limit` where a taxon counted as absent would have been missed with a "
+            "probability above 5 % at the depth of that sample, so that the outcome may be another.",
+            allowed=CERTAINTIES,
+        ),
+        Column(
+            "unsure",
+            "text",
+            "Where it may have been missed: donor, baseline, post, separated by commas; empty where the call is sure.",
+        ),
+        *_CONTEXT,
     ),
     key=("sample", "taxon"),
 )
+
+_RATES = {
+    "engraftment_rate": "engrafted / (engrafted + not_engrafted)",
+    "depletion_rate": "(depleted + shared_depleted) / baseline_taxa",
+    "depletion_rate_donor_absent": "depleted / (depleted + persisted)",
+    "donor_recovery": "|D and R| / |D| (PEDS of q2-fmt)",
+    "baseline_recovery": "|B and R| / |B| (PPRS of q2-fmt)",
+}
+RATE_NAMES = tuple(_RATES)
 
 RATES = Table(
     "rates",
@@ -278,13 +311,42 @@ RATES = Table(
             required=True,
             minimum=0,
         ),
-        _fraction("engraftment_rate", "engrafted / (engrafted + not_engrafted)."),
-        _fraction("depletion_rate", "(depleted + shared_depleted) / baseline_taxa."),
-        _fraction("depletion_rate_donor_absent", "depleted / (depleted + persisted)."),
-        _fraction("donor_recovery", "|D and R| / |D| (PEDS of q2-fmt)."),
-        _fraction("baseline_recovery", "|B and R| / |B| (PPRS of q2-fmt)."),
+        *(_fraction(name, f"{formula}.") for name, formula in _RATES.items()),
         Column("donor_products", "integer", "Donor products (donor samples) received by then.", minimum=0),
         Column("donor_products_unprofiled", "integer", "How many of them have no profile.", minimum=0),
+        *(
+            _fraction(f"{name}_{end}", f"{side} {name} if every call below the limit fell either way.", required=False)
+            for name in _RATES
+            for end, side in (("low", "Smallest"), ("high", "Largest"))
+        ),
+        Column("below_limit", "integer", "Taxa whose outcome is not sure.", unit="taxa", minimum=0),
+        *_CONTEXT,
+    ),
+    key=("sample",),
+)
+
+LIMITS = Table(
+    "limits",
+    "One row per sample with a profile: what it can show.",
+    (
+        _SAMPLE,
+        Column(
+            "unit",
+            "number",
+            "Abundance that gives one piece of evidence on average: a taxon of abundance a is seen with probability "
+            "1 - exp(-a / unit).",
+            required=True,
+            minimum=0.0,
+        ),
+        Column("limit", "number", "Limit of detection: the abundance seen with probability 0.95.", minimum=0.0),
+        Column(
+            "source",
+            "choice",
+            "What the unit is taken from: the reads of each clade, the reads of the sample, or its lowest abundance.",
+            allowed=("reads_per_clade", "reads", "lowest_abundance"),
+        ),
+        Column("taxa", "integer", "Taxa with an abundance above 0.", unit="taxa", minimum=0),
+        Column("reads", "integer", "Reads of the sample, where known.", unit="reads", minimum=0),
     ),
     key=("sample",),
 )
@@ -302,9 +364,30 @@ READS = Table(
             "reads_trimmed", "integer", "Reads left by trimming and filtering.", unit="reads", required=True, minimum=0
         ),
         Column("reads_nonhost", "integer", "Reads left by host removal.", unit="reads", required=True, minimum=0),
+        Column(
+            "reads_rarefied",
+            "integer",
+            "Reads drawn to give all samples one depth; the column is there where `rarefy_reads` is set.",
+            unit="reads",
+            minimum=0,
+        ),
         Column("reads_profiled", "integer", "Reads that MetaPhlAn used.", unit="reads", required=True, minimum=0),
         _fraction("unclassified", "Estimated part of the reads of unknown taxa."),
         Column("taxa", "integer", "Taxa with an abundance above 0.", unit="taxa", required=True, minimum=0),
+        Column(
+            "reads_per_abundance",
+            "number",
+            "Median over the taxa of the reads that MetaPhlAn estimates of the taxon, over its abundance.",
+            unit="reads",
+            minimum=0.0,
+        ),
+        Column(
+            "fewest_reads",
+            "integer",
+            "Fewest reads that MetaPhlAn estimates of any taxon it reports.",
+            unit="reads",
+            minimum=0,
+        ),
         Column(
             "status",
             "choice",
@@ -314,11 +397,13 @@ READS = Table(
             filled=True,
             allowed=READS_STATUSES,
         ),
-        Column("reason", "text", "Why the status is not ok.", required=True),
+        Column(
+            "reason", "text", "Why the status is not ok, or why there are fewer reads than asked for.", required=True
+        ),
     ),
     key=("sample",),
 )
 
 INPUT_TABLES = (SAMPLES, UNITS, SUBJECTS, DOSES)
-OUTPUT_TABLES = (OUTCOMES, RATES, READS)
+OUTPUT_TABLES = (OUTCOMES, RATES, LIMITS, READS)
 ALL_TABLES = INPUT_TABLES + OUTPUT_TABLES

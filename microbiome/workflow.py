@@ -11,15 +11,20 @@ from typing import Any
 
 from microbiome.config import expand_profiles, validate_config
 from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.files import open_text
 from microbiome.metaphlan import is_metaphlan
-from microbiome.tables import UNITS
-from microbiome.tsv import open_text, read_table
+from microbiome.tables import SUBJECTS, UNITS
+from microbiome.tsv import parse_table, read_table
+from microbiome.workflow_options import file_words
 
 __all__ = ["Plan", "Unit", "prepare", "read_plan"]
 
 # Below this a sample is done in seconds, and more threads would only wait for one another.
 _SMALL_MB = 200.0
 _TREE_METRICS = ("unweighted_unifrac", "weighted_unifrac")
+# Results of which there is one for each column that makes groups; of these also by donor.
+_BY_COLUMN = ("compare", "trajectories", "taxa", "retention", "changes", "sensitivity")
+_BY_DONOR = ("compare", "trajectories", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,15 @@ class Plan:
         Finished profiles; empty when starting from FASTQ.
     metaphlan
         The profiles are MetaPhlAn tables and not one table of any other features.
+    columns
+        What subjects can be grouped by: the columns of the subjects table, and ``responder`` where it can be derived.
     """
 
     config: Mapping[str, Any]
     units: Mapping[str, tuple[Unit, ...]] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     metaphlan: bool = True
+    columns: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------ samples and their reads
 
@@ -83,10 +91,16 @@ class Plan:
         return [f"{self.config['results']}/reads/trimmed/{sample}_{mate}.fastq.gz" for mate in mates]
 
     def clean(self, sample: str) -> list[str]:
-        """Return the reads to profile: without host reads where a host index is configured."""
+        """Return the reads after the removal of host reads, which takes place where a host index is configured."""
         if not self.config["host_index"]:
             return self.trimmed(sample)
         return [f"{self.config['results']}/reads/nonhost/{sample}.fastq.gz"]
+
+    def to_profile(self, sample: str) -> list[str]:
+        """Return the reads to profile: brought to one depth where that is configured."""
+        if not self.config["rarefy_reads"]:
+            return self.clean(sample)
+        return [f"{self.config['results']}/reads/rarefied/{sample}.fastq.gz"]
 
     def per_sample(self, pattern: str) -> list[str]:
         """One result file per sample with FASTQ files; `pattern` holds ``{sample}`` and is relative to the results."""
@@ -141,13 +155,17 @@ class Plan:
         options = ["--profile", self.profile, "--rank", self.config["profile"]["rank"]]
         return shlex.join(options if self.config["profile"]["close"] else [*options, "--no-close"])
 
+    def lineages(self) -> list[str]:
+        """Return the merged profile, where it tells the species, genus and family of taxa."""
+        return [self.profile] if self.metaphlan else []
+
     def tables(self) -> list[str]:
         """Tables of the study that are given."""
         return [self.config[key] for key in ("samples", "subjects", "doses") if self.config[key]]
 
-    def table_options(self, doses: bool = True) -> str:
-        """Return ``--samples``, ``--subjects`` and ``--doses``, where given."""
-        keys = ("samples", "subjects", "doses") if doses else ("samples", "subjects")
+    def table_options(self, *keys: str) -> str:
+        """Return ``--samples``, ``--subjects`` and ``--doses`` (or those of them in `keys`), where given."""
+        keys = keys or ("samples", "subjects", "doses")
         return shlex.join(word for key in keys if self.config[key] for word in (f"--{key}", self.config[key]))
 
     def tree(self, metric: str | None = None) -> list[str]:
@@ -159,15 +177,37 @@ class Plan:
         """Return ``--tree``, where needed."""
         return shlex.join(word for tree in self.tree(metric) for word in ("--tree", tree))
 
-    def permanova_options(self) -> str:
-        """Factors, strata, permutations and seed of PERMANOVA."""
-        section = self.config["diversity"]["permanova"]
-        options = ["--factor", *section["factors"]] if section["factors"] else []
-        options += ["--strata", section["strata"]] if section["strata"] else []
-        options += ["--continuous", *section["continuous"]] if section["continuous"] else []
-        options += ["--which", section["samples"]]
-        options += ["--permutations", str(section["permutations"]), "--seed", str(self.config["seed"])]
-        return shlex.join(options)
+    # ------------------------------------------------------------------ groups of subjects
+
+    def groups(self, section: str, donor: bool = True) -> dict[str, str]:
+        """Return the columns that make groups of subjects, by the word that stands for each in the names of files.
+
+        Parameters
+        ----------
+        section
+            ``compare`` or ``sensitivity``.
+        donor
+            Groups may be those of the donors, which the doses tell.
+
+        Returns
+        -------
+        dict
+            As :func:`microbiome.workflow_options.file_words` makes them; columns that there are not are passed over.
+        """
+        there = self.columns | ({"donor"} if donor and self.config["doses"] else set())
+        return {word: column for word, column in file_words(self.config[section]["by"]).items() if column in there}
+
+    def grouped(self, name: str) -> list[str]:
+        """Return the files of a kind of result, one per column that makes groups; without any, one of all subjects."""
+        words = self.groups("sensitivity" if name == "sensitivity" else "compare", name in _BY_DONOR)
+        if not words and name == "compare":
+            return []
+        endings = [f"_{word}" for word in words] or [""]
+        return [f"{self.config['results']}/outcomes/{name}{ending}.tsv" for ending in endings]
+
+    def by_option(self, ending: str, section: str = "compare") -> str:
+        """Return ``--by`` for the ending of a file of :meth:`grouped`: ``_`` and the word of a column, or nothing."""
+        return shlex.join(["--by", self.groups(section)[ending.removeprefix("_")]]) if ending else ""
 
     def report_options(self) -> str:
         """Return the title, and tables by name, so that those of an earlier configuration are not taken for them."""
@@ -175,6 +215,8 @@ class Plan:
         for kind in ("pcoa", "permanova", "similarity"):
             files = [path for path in self.measured() if f"/diversity/{kind}_" in path]
             options += [f"--{kind}", *files]
+        for kind in _BY_COLUMN:
+            options += [f"--{kind}", *self.grouped(kind)]
         options += [] if self.config["diversity"]["alpha"] else ["--alpha", ""]
         return shlex.join(options)
 
@@ -183,7 +225,8 @@ class Plan:
     def measured(self) -> list[str]:
         """Results that the provenance and the report describe."""
         diversity = self.config["diversity"]
-        names = ["qc/reads.tsv", "outcomes/outcomes.tsv", "outcomes/rates.tsv"]
+        names = ["qc/reads.tsv"]
+        names += [f"outcomes/{name}.tsv" for name in ("limits", "outcomes", "rates", "nulls", "decomposition")]
         names += ["profiles/merged.tsv"] if self.metaphlan else []
         names += ["qc/multiqc.html"] if self.config["units"] else []
         names += ["diversity/alpha.tsv"] if diversity["alpha"] else []
@@ -191,7 +234,8 @@ class Plan:
             kinds = ["beta", "pcoa", "similarity"]
             kinds += ["permanova"] if diversity["permanova"]["factors"] else []
             names += [f"diversity/{kind}_{metric}.tsv" for kind in kinds]
-        return [f"{self.config['results']}/{name}" for name in names]
+        compared = [path for kind in _BY_COLUMN for path in self.grouped(kind)]
+        return [*(f"{self.config['results']}/{name}" for name in names), *compared]
 
     def targets(self) -> list[str]:
         """All results of a run."""
@@ -218,7 +262,8 @@ def read_plan(config: Mapping[str, Any]) -> Plan:
         if not profiles:
             raise InputError(Problem("no profile was found", "correct the paths", column="profiles"))
         # One table of features is used as it stands; everything else has to be MetaPhlAn's.
-        return Plan(config, {}, profiles, len(profiles) > 1 or is_metaphlan(open_text(profiles[0])))
+        metaphlan = len(profiles) > 1 or is_metaphlan(open_text(profiles[0]))
+        return Plan(config, {}, profiles, metaphlan, _groupings(config))
     table = read_table(config["units"], UNITS)
     units: dict[str, tuple[Unit, ...]] = {}
     for row in table.to_dict("records"):
@@ -234,7 +279,14 @@ def read_plan(config: Mapping[str, Any]) -> Plan:
         for sample, rows in units.items()
         if len({unit.fq2 is None for unit in rows}) > 1
     )
-    return Plan(config, units)
+    return Plan(config, units, columns=_groupings(config))
+
+
+def _groupings(config: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names that subjects can be grouped by; of a table that cannot be read, ``check`` complains."""
+    columns = set(parse_table(config["subjects"], SUBJECTS)[0].columns) if config["subjects"] else set()
+    columns |= {"responder"} if "best_response" in columns else set()
+    return frozenset(columns - {"subject"})
 
 
 def prepare(

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from microbiome.errors import InputError, Problem
-from microbiome.tsv import open_text
+from microbiome.files import open_text
 
 __all__ = ["YamlFile", "read_yaml"]
 

@@ -686,8 +686,15 @@ CASES: tuple[Case, ...] = (
     Case(
         "Config",
         "a key in the wrong section",
+        append("config.yaml", "min_mapq: 5\n"),
+        ("error: config.yaml:6: min_mapq: key 'min_mapq' is not known; did you mean 'metaphlan.min_mapq'?",),
+        "profiles",
+    ),
+    Case(
+        "Config",
+        "a key with the name of a section",
         append("config.yaml", "detection: 0.001\n"),
-        ("error: config.yaml:6: detection: key 'detection' is not known; did you mean 'profile.detection'?",),
+        ("error: config.yaml:6: detection: 0.001 is not a section; did you mean 'profile.detection'?",),
         "profiles",
     ),
     Case(
@@ -783,6 +790,47 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "Config",
+        "groups of a column that is not there",
+        append("config.yaml", "compare: {by: [centre, donor, arm], covariates: [age]}\nnulls: {strata: batch}\n"),
+        (
+            "error: config.yaml:6: compare.by: column 'centre' is not in subjects.tsv; name a column",
+            "error: config.yaml:6: compare.covariates: column 'age' is not in subjects.tsv and samples.tsv; name a "
+            "column",
+            "error: config.yaml:7: nulls.strata: column 'batch' is not in subjects.tsv and samples.tsv; name a column",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Config",
+        "days of comparison that are not two",
+        append("config.yaml", "compare: {window: [30, 20]}\n"),
+        (
+            "error: config.yaml:6: compare.window: [30, 20] is not a first and a last day; give two days, or [] "
+            "for none",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Config",
+        "fewer reads drawn than a profile needs",
+        append("config.yaml", "rarefy_reads: 500\n"),
+        (
+            "error: config.yaml:14: rarefy_reads: 500 reads are too few: a sample with fewer than min_reads (1000) "
+            "is not profiled; draw more reads, or 0 for all",
+        ),
+    ),
+    Case(
+        "Config",
+        "reads to be drawn of finished profiles",
+        append("config.yaml", "rarefy_reads: 5000\n"),
+        (
+            "warning: config.yaml:6: rarefy_reads: the reads of finished profiles cannot be drawn; draw them before "
+            "profiling, or set detection.repair",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Config",
         "options with an open quote",
         append("config.yaml", 'fastp: {extra: "--adapter_sequence \'AC"}\n'),
         (
@@ -870,7 +918,7 @@ CASES: tuple[Case, ...] = (
         "Profiles",
         "a profile that is cut off",
         cut("profiles/C1.0_profile.tsv", 23),
-        ("error: profiles/C1.0_profile.tsv:10: the row is cut off: 1 of 3 cells; copy or make the table again",),
+        ("error: profiles/C1.0_profile.tsv:10: the row is cut off: 1 of 5 cells; copy or make the table again",),
         "profiles",
     ),
     Case(

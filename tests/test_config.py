@@ -18,7 +18,7 @@ from microbiome.config import expand_profiles, load_config, parse_config, valida
 from microbiome.config_keys import ALPHA_METRICS, BETA_METRICS, KEYS, RANKS, SECTIONS, config_schema
 from microbiome.errors import InputError
 from microbiome.metaphlan import RANKS as METAPHLAN_RANKS
-from microbiome.tables import INPUT_TABLES, Column, Table
+from microbiome.tables import INPUT_TABLES, RATE_NAMES, Column, Table
 from microbiome.yamlfile import read_yaml
 
 PROFILES = "samples: samples.tsv\nprofiles: merged.tsv\n"
@@ -57,10 +57,12 @@ def test_defaults(tmp_path: Path) -> None:
         "seed": 1,
         "host_index": "",
         "min_reads": 1000,
+        "rarefy_reads": 0,
         "allow_missing_baseline": False,
         "metaphlan": {"database": "", "index": "", "min_mapq": 5, "keep_sam": True, "extra": ""},
         "fastp": {"min_length": 70, "extra": ""},
         "profile": {"rank": "auto", "close": True, "detection": 0.0},
+        "detection": {"repair": "none"},
         "diversity": {
             "alpha": ["richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker"],
             "beta": ["bray_curtis", "jaccard", "robust_aitchison"],
@@ -73,6 +75,16 @@ def test_defaults(tmp_path: Path) -> None:
                 "permutations": 999,
             },
         },
+        "nulls": {"permutations": 9999, "strata": "", "repair": "auto", "products": "common"},
+        "compare": {
+            "by": ["responder", "arm"],
+            "rates": list(RATE_NAMES),
+            "window": [],
+            "covariates": [],
+            "strata": "",
+            "permutations": 9999,
+        },
+        "sensitivity": {"thresholds": [], "by": ["responder", "arm"]},
         "report": {"title": ""},
     }
 
@@ -93,6 +105,10 @@ diversity:
   tree: tree.nwk
   beta: [weighted_unifrac]
   permanova: {factors: [arm, age], strata: subject, continuous: [age], samples: post, permutations: 9_999}
+compare: {by: [007, best response], window: [28, 28], covariates: [age], strata: centre}
+sensitivity:
+  thresholds: [0, 1e-5, 0.001]
+  by: []
 report:
   title: A trial
 """
@@ -113,6 +129,9 @@ report:
         "samples": "post",
         "permutations": 9999,
     }
+    assert config["compare"]["by"] == ["007", "best response"]
+    assert config["compare"]["window"] == [28, 28]
+    assert config["sensitivity"] == {"thresholds": [0.0, 1e-5, 1e-3], "by": []}
     assert config["diversity"]["alpha"] == []
     assert config["allow_missing_baseline"] is True
     assert config["report"]["title"] == "A trial"
@@ -266,6 +285,59 @@ def test_a_good_configuration_is_its_own_fixed_point(tmp_path: Path) -> None:
             [
                 ":3: diversity.permanova.strata: factor 'arm' is also the strata; "
                 "samples are permuted within strata: remove one"
+            ],
+        ),
+        (
+            PROFILES + "compare: {window: 28}\n",
+            [":3: compare.window: 28 is not a list; write [1, 30] or one element per line behind `- `"],
+        ),
+        (
+            PROFILES + "compare: {window: [7, 28.5]}\n",
+            [":3: compare.window: 28.5 is not an integer; write a whole number, without quotes"],
+        ),
+        (
+            PROFILES + "compare: {window: [0, 28]}\n",
+            [":3: compare.window: 0 is out of range; it must be at least 1"],
+        ),
+        *(
+            (
+                PROFILES + f"compare: {{window: [{days}]}}\n",
+                [f":3: compare.window: [{days}] is not a first and a last day; give two days, or [] for none"],
+            )
+            for days in ("28", "28, 7", "7, 14, 28")
+        ),
+        (
+            PROFILES + "sensitivity: {thresholds: [0, low, 1.5]}\n",
+            [
+                ":3: sensitivity.thresholds: 'low' is not a number; write a number, with a decimal point and without "
+                "quotes",
+                ":3: sensitivity.thresholds: 1.5 is out of range; it must be between 0 and 1",
+            ],
+        ),
+        (
+            PROFILES + "sensitivity: {thresholds: [.nan]}\n",
+            [
+                ":3: sensitivity.thresholds: '.nan' is not a number; write a number, with a decimal point and without "
+                "quotes"
+            ],
+        ),
+        (
+            PROFILES + "detection: 1e-4\n",
+            [":3: detection: '1e-4' is not a section; did you mean 'profile.detection'?"],
+        ),
+        (
+            PROFILES + "rarefy_reads: 5000\n",
+            [
+                ":3: rarefy_reads: the reads of finished profiles cannot be drawn; draw them before profiling, or set "
+                "detection.repair"
+            ],
+        ),
+        (
+            PROFILES.replace("profiles: merged.tsv", "units: u.tsv")
+            + "metaphlan: {database: d, index: i}\nmin_reads: 50\nrarefy_reads: 49\n",
+            [
+                ":5: rarefy_reads: 49 reads are too few: a sample with fewer than min_reads (50) is not profiled; draw "
+                "more reads, or 0 for all"
             ],
         ),
         (
@@ -490,7 +562,7 @@ def test_schemas_are_schemas() -> None:
     config = config_schema()
     sections = [config, *(value for value in config["properties"].values() if value.get("type") == "object")]
     sections.append(config["properties"]["diversity"]["properties"]["permanova"])
-    assert len(sections) == 7
+    assert len(sections) == len(SECTIONS) + 1
     assert all(section["additionalProperties"] is False for section in sections)
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microbiome.errors import InputError
+from microbiome.features import write_features
 from microbiome.metaphlan import (
     MetaphlanTable,
     abundance_of,
@@ -24,7 +25,6 @@ from microbiome.metaphlan import (
     taxonomy,
     write_merged,
 )
-from microbiome.tsv import write_features
 
 K = "k__Bacteria"
 S1 = f"{K}|p__P|c__C|o__O|f__F|g__G|s__G_one"
@@ -231,7 +231,7 @@ def test_a_table_cut_off_is_noticed(tmp_path: Path) -> None:
     path = single(tmp_path / "t.tsv", FULL)
     text = path.read_text()
     path.write_text(text[: text.rindex("t__SGB22") + 4])  # in the middle of a row
-    assert any("the row is cut off: 1 of 3 cells" in line for line in problems(path))
+    assert any("the row is cut off: 1 of 5 cells" in line for line in problems(path))
     path.write_text(text[: text.rindex(T2)])  # between two rows
     assert any(
         "the sgb rows of sample 't' sum to 60 percent, its kingdoms to 80: rows are missing" in m

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from strategies import abundance_frame, doses_frame, samples_frame, studies
 
+from microbiome.cells import outcome_codes
 from microbiome.errors import InputError
 from microbiome.metaphlan import read_abundance
-from microbiome.outcomes import outcome_codes, outcomes, rates
+from microbiome.outcomes import outcomes, rates
 from microbiome.study import Study, read_study
 from microbiome.tables import OUTCOME_NAMES, OUTCOMES, RATES
 
@@ -207,10 +208,14 @@ def test_a_higher_threshold_never_adds_a_detection(case: tuple[Study, pd.DataFra
         assert (both["high"] <= both["low"]).all()
 
 
-def test_donor_equal_to_baseline_engrafts_nothing() -> None:
-    rng = np.random.default_rng(1)
-    values = rng.integers(0, 2, (4, 50)).astype(float)
-    values[1] = values[0]
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0.0, 0.0, 1.0, 7.0, 400.0])] * 3), min_size=2, max_size=12).filter(
+        lambda rows: all(any(row[i] for row in rows) for i in range(3))
+    ),
+    st.sampled_from([0.0, 0.01, 0.2]),
+)
+def test_donor_equal_to_baseline_engrafts_nothing(rows: list[tuple[float, ...]], detection: float) -> None:
+    baseline, *posts = np.array(rows).T
     samples = samples_frame(
         [
             ("d", "D", "donor", None),
@@ -220,9 +225,10 @@ def test_donor_equal_to_baseline_engrafts_nothing() -> None:
         ]
     )
     study = Study(samples, doses=doses_frame([("R", 0, "D", None)]))
-    table = outcomes(abundance_frame(values, list(samples["sample"])), study)
-    assert len(table) > 0
-    assert set(table["outcome"]) == {"shared_kept", "shared_depleted", "gained"}
+    table = outcomes(abundance_frame(np.array([baseline, baseline, *posts]), list(samples["sample"])), study, detection)
+    assert set(table["outcome"]) <= {"shared_kept", "shared_depleted", "gained"}
+    # Neither does anything that the limit of detection leaves open become engrafted: donor and baseline are alike.
+    assert (rates(table)["engraftment_rate"].isna()).all()
 
 
 def test_inputs_are_not_changed() -> None:

@@ -18,10 +18,10 @@ from skbio.stats.distance import permanova as skbio_permanova
 
 from microbiome.diversity import beta, permanova, with_subjects
 from microbiome.diversity.ordination import gower
-from microbiome.diversity.permutations import restrict
 from microbiome.diversity.squares import between_groups, between_groups_of_values, dispersions
 from microbiome.diversity.tables import PERMANOVA
 from microbiome.errors import InputError
+from microbiome.stats.permutations import restrict
 from microbiome.study import Study
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from points import distances_of, frame_of, letters, one
 
 from microbiome.diversity.ordination import gower
-from microbiome.diversity.permutations import restrict
 from microbiome.diversity.squares import between_groups_of_values, dispersions
+from microbiome.stats.permutations import restrict
 
 TRIALS = 200
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from microbiome.diversity.permutations import Design, restrict
+from microbiome.stats.permutations import Design, restrict
 
 
 def allowed(labels: np.ndarray, strata: np.ndarray | None) -> set[tuple[int, ...]]:

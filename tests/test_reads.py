@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from strategies import samples_frame
 
 from microbiome.cli import main
 from microbiome.errors import InputError
 from microbiome.reads import read_accounting
+from microbiome.report.blocks import Figure, Note, Section
+from microbiome.report.data import Tables
+from microbiome.report.roster import people, sample_table, scheme
+from microbiome.report.sections import reads
+from microbiome.study import Study
 from microbiome.tables import READS
 from microbiome.tsv import read_table
 
@@ -31,7 +37,8 @@ class Steps:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.files: dict[str, list[str]] = {"profiles": [], "units": [], "fastp": [], "host": [], "profiled": []}
+        kinds = ("profiles", "units", "fastp", "host", "profiled")
+        self.files: dict[str, list[str]] = {kind: [] for kind in kinds}
 
     def write(self, kind: str, name: str, text: str) -> None:
         path = self.folder / kind / name
@@ -66,7 +73,7 @@ def test_every_step_of_every_sample(steps: Steps) -> None:
     steps.add("NA", [300], paired=False)
     steps.add("low", [30], "few_reads", "40 of 40 reads are long enough, 1000 are needed (min_reads)")
     frame = read_accounting(["low", "NA", "007"], **steps.files)
-    assert list(frame.columns) == READS.names
+    assert list(frame.columns) == [name for name in READS.names if name != "reads_rarefied"]
     assert list(frame["sample"]) == ["low", "NA", "007"]
     counts = frame[["units", "reads_raw", "reads_trimmed", "reads_nonhost", "reads_profiled", "taxa"]]
     assert counts.to_numpy().tolist() == [[1, 60, 50, 40, 0, 0], [1, 300, 290, 280, 280, 2], [2, 300, 290, 280, 280, 2]]
@@ -74,6 +81,53 @@ def test_every_step_of_every_sample(steps: Steps) -> None:
     assert frame["reason"][0].startswith("40 of 40 reads")
     assert frame["unclassified"].isna().tolist() == [True, False, False], "nobody measured it in a placeholder"
     assert frame["unclassified"][1] == 0.25
+
+
+class TestRarefied:
+    """Three samples of 280, 180 and 40 reads after host removal, of which 100 are drawn."""
+
+    @pytest.fixture
+    def rarefied(self, steps: Steps) -> Steps:
+        steps.files["rarefied"] = []
+        for sample, units, status in (("A", 150, "ok"), ("B", 100, "ok"), ("C", 30, "few_reads")):
+            steps.add(sample, [units], status, "too few" if status != "ok" else "")
+            came = 2 * units - 20
+            asked, kept = 150, min(150, came)
+            reason = "" if kept == asked else f"fewer reads than rarefy_reads: {came} of {asked}, all kept"
+            text = f"sample\treads\treads_rarefied\treason\n{sample}\t{came}\t{kept}\t{reason}\n"
+            steps.write("rarefied", f"{sample}.tsv", text)
+            text = Path(steps.files["profiled"][-1]).read_text().replace(f"\t{came}\t", f"\t{kept}\t")
+            Path(steps.files["profiled"][-1]).write_text(text)
+        return steps
+
+    def test_reads_drawn_stand_beside_the_others(self, rarefied: Steps, caplog: pytest.LogCaptureFixture) -> None:
+        frame = read_accounting(["A", "B", "C"], **rarefied.files)
+        assert list(frame.columns) == READS.names
+        assert frame["reads_nonhost"].tolist() == [280, 180, 40]
+        assert frame["reads_rarefied"].tolist() == [150, 150, 40]
+        assert list(frame["status"]) == ["ok", "ok", "few_reads"]
+        assert frame["reason"].tolist() == [None, None, "too few"], "why there is no profile comes first"
+        assert "C: fewer reads than rarefy_reads: 40 of 150, all kept" in caplog.text
+
+    def test_a_sample_with_fewer_keeps_its_status(self, rarefied: Steps) -> None:
+        path = Path(rarefied.files["rarefied"][1])
+        path.write_text(path.read_text().replace("150\t", "150\tfewer reads than 200"))
+        frame = read_accounting(["A", "B", "C"], **rarefied.files).set_index("sample")
+        assert tuple(frame.loc["B", ["status", "reason"]]) == ("ok", "fewer reads than 200")
+
+    @pytest.mark.parametrize(
+        ("kind", "old", "new", "message"),
+        [
+            ("rarefied", "A\t280", "A\t28", "rarefaction got 28 reads of sample 'A', the step before gave 280"),
+            ("rarefied", "280\t150", "280\t149", "profiling got 150 reads of sample 'A', the step before gave 149"),
+        ],
+    )
+    def test_reads_lost_are_an_error(self, rarefied: Steps, kind: str, old: str, new: str, message: str) -> None:
+        path = Path(rarefied.files[kind][0])
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+        with pytest.raises(InputError, match=message):
+            read_accounting(["A", "B", "C"], **rarefied.files)
 
 
 def test_without_host_removal_nothing_is_lost_there(steps: Steps) -> None:
@@ -146,3 +200,49 @@ def test_command_writes_what_the_table_declares(steps: Steps, tmp_path: Path) ->
     table = read_table(tmp_path / "reads.tsv", READS)
     assert list(table["status"]) == ["ok", "few_reads"]
     assert table["reason"].tolist() == [None, "too few"]
+
+
+class TestReport:
+    """What the report says of reads that were drawn."""
+
+    @pytest.fixture
+    def section(self) -> Section:
+        study = Study(
+            samples_frame([("A", "P", "recipient", 0), ("B", "P", "recipient", 9), ("C", "P", "recipient", 30)])
+        )
+        frame = pd.DataFrame(
+            {
+                "sample": ["A", "B", "C"],
+                "units": 1,
+                "reads_raw": [500, 300, 50],
+                "reads_trimmed": [450, 260, 40],
+                "reads_nonhost": [400, 250, 30],
+                "reads_rarefied": [250, 240, 30],
+                "reads_profiled": [250, 240, 0],
+                "unclassified": 0.5,
+                "taxa": [5, 4, 0],
+                "status": ["ok", "ok", "few_reads"],
+                "reason": [None, "fewer reads than rarefy_reads: 240 of 250, all kept", "30 of 30 reads"],
+            }
+        )
+        tables = Tables(study, reads=frame)
+        subjects = people(tables)
+        return reads(tables, sample_table(tables, subjects), scheme(subjects))
+
+    def test_shallower_samples_are_named_apart_from_those_without_a_profile(self, section: Section) -> None:
+        notes = [block for block in section.blocks if isinstance(block, Note)]
+        assert [list(note.items) for note in notes] == [
+            ["C: few_reads (30 of 30 reads)"],
+            ["B: fewer reads than rarefy_reads: 240 of 250, all kept"],
+        ]
+
+    def test_parts_add_up_to_the_reads_sequenced(self, section: Section) -> None:
+        figure = next(block for block in section.blocks if isinstance(block, Figure) and block.key == "reads")
+        parts = figure.data.pivot_table(index="sample", columns="part", values="reads")
+        assert parts["kept"].to_dict() == {"A": 250, "B": 240, "C": 30}
+        assert parts["not drawn"].to_dict() == {"A": 150, "B": 10, "C": 0}
+        assert parts.sum(axis=1).to_dict() == {"A": 500, "B": 300, "C": 50}
+
+    def test_depth_is_that_of_what_was_profiled(self, section: Section) -> None:
+        figure = next(block for block in section.blocks if isinstance(block, Figure) and block.key == "depth")
+        assert dict(zip(figure.data["sample"], figure.data["reads"], strict=True)) == {"A": 250, "B": 240}

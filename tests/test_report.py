@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import gzip
 import hashlib
 import html.parser
+import io
 import itertools
 import json
 import re
@@ -25,13 +27,16 @@ from microbiome.cli import main
 from microbiome.errors import InputError
 from microbiome.report import data
 from microbiome.report import page as report_page
-from microbiome.report.blocks import Figure, FigureGroup, Missing, Note, number, plural, tsv_uri
+from microbiome.report.blocks import Figure, FigureGroup, Missing, Note, number, plural, tsv_name, tsv_uri
+from microbiome.report.citations import cited
 from microbiome.report.counting import RATE_NAMES, label_taxa, outcome_bars, rates_by_group, taxon_counts
+from microbiome.report.methods import methods
 from microbiome.report.page import build, script_json
 from microbiome.report.roster import people, sample_table, scheme
-from microbiome.report.text import cited, methods
 from microbiome.report.theme import KIND_SHAPES, OUTCOME_COLOURS, RESPONSE_COLOURS, natural_key
-from microbiome.tables import OUTCOME_NAMES, RATES, READS
+from microbiome.stats import mean_interval
+from microbiome.tables import OUTCOME_NAMES, READS
+from microbiome.tables import RATE_NAMES as DECLARED_RATES
 
 
 class Page(html.parser.HTMLParser):
@@ -72,7 +77,16 @@ class Page(html.parser.HTMLParser):
         return {
             str(attributes["id"]).removeprefix("spec-"): json.loads(text)
             for attributes, text in self.scripts
-            if attributes.get("type") == "application/json"
+            if str(attributes.get("id", "")).startswith("spec-")
+        }
+
+    @property
+    def rows(self) -> dict[str, list]:
+        """Cells of the long tables by name."""
+        return {
+            str(attributes["id"]).removeprefix("rows-"): json.loads(text)
+            for attributes, text in self.scripts
+            if str(attributes.get("id", "")).startswith("rows-")
         }
 
     @property
@@ -135,7 +149,7 @@ def test_nothing_is_loaded_from_anywhere(page: Page, trial: Trial) -> None:
                 file = urllib.parse.unquote(address)
                 assert address.startswith("#") or (trial.results / file).is_file(), address
             else:
-                assert address.startswith("data:text/tab-separated-values;")
+                assert address.startswith(("data:text/tab-separated-values;", "data:application/gzip;base64,"))
     assert not re.search(r"@import|url\(", page.style)
 
 
@@ -164,7 +178,8 @@ def test_strings_of_the_tables_stay_strings(source: str, page: Page) -> None:
     for text in (SCRIPT, ARM, TITLE, "<1234>", "host/<idx>", "<i>G3</i>"):
         assert text in shown, text
     assert not {"img", "b", "i"} & {tag for tag, _ in page.elements}
-    assert len(page.scripts) == 2 + len(page.specs)
+    assert len(page.scripts) == 2 + len(page.specs) + len(page.rows)
+    assert page.rows
     drawn = {row.get("subject") for spec in page.specs.values() for row in rows_of(spec)}
     assert set(SUBJECTS) <= drawn
 
@@ -192,7 +207,17 @@ def test_the_data_behind_a_figure_survive_the_address(names: list[str]) -> None:
     address = tsv_uri(frame)
     assert re.fullmatch(r"[!-~]+", address)
     text = urllib.parse.unquote(address.split(",", 1)[1])
+    assert tsv_name("a", address) == "a.tsv"
     assert text.split("\n")[1:-1] == [f"{name}\t{i}" for i, name in enumerate(names)]
+
+
+def test_long_data_are_compressed_and_the_same_each_time() -> None:
+    frame = pd.DataFrame({"n": np.arange(20_000), "name": "ä"})
+    address = tsv_uri(frame)
+    assert address == tsv_uri(frame)
+    assert tsv_name("a", address) == "a.tsv.gz"
+    text = gzip.decompress(base64.b64decode(address.split(",", 1)[1])).decode()
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text), sep="\t"), frame)
 
 
 # ---------------------------------------------------------------- same input, same bytes
@@ -217,21 +242,39 @@ _PARTS = {
     "permanova": "No factor was tested",
     "similarity": "There is no table of similarity",
     "rates": "There is no table of counts and rates",
-    "outcomes": "There is no table of outcomes",
+    "limits": "There is no table of limits of detection",
+    "nulls": "Nothing was compared with chance",
+    "compare": "Rates were not compared by",
+    "trajectories": "were not summed up",
+    "sensitivity": "Comparisons were not repeated",
+    "decomposition": "Abundances were not decomposed",
+    "taxa": "Taxa were counted, but not tested",
+    "retention": "How long taxa stay was not counted",
+    "changes": "Changes of presence and abundance were not tested",
     "provenance": "Versions and parameters were not recorded",
+}
+# Beginnings of the names of the figures that are made of a part.
+_FIGURES = {
+    "reads": ("reads", "depth"),
+    "rates": ("outcomes", "rates"),
+    "nulls": ("chance_",),
+    "compare": ("effects_",),
+    "sensitivity": ("signs_", "sensitivity_"),
+    "taxa": ("taxa_", "retention_taxa_"),
 }
 
 
 @pytest.mark.parametrize("part", _PARTS)
 def test_a_missing_part_is_said_and_the_others_stay(tables: data.Tables, whole: report_page.Page, part: str) -> None:
-    empty = {} if part in ("pcoa", "permanova", "similarity", "provenance") else None
+    empty = {} if isinstance(getattr(tables, part), dict) else None
     made = build(dataclasses.replace(tables, **{part: empty}))
     missing = [block.text for section in made.sections for block in section.blocks if isinstance(block, Missing)]
     assert {name for name, words in _PARTS.items() if any(words in text for text in missing)} == {part}
-    gone = {"rates": ("outcomes", "rates"), "outcomes": ("taxa",), "reads": ("reads", "depth")}.get(part, (part,))
-    assert not [figure.key for figure in made.figures if figure.key.startswith(gone)]
+    gone = _FIGURES.get(part, (part,))
     kept = {figure.key for figure in whole.figures if not figure.key.startswith(gone)}
-    assert {figure.key for figure in made.figures} == kept
+    # Without a table of taxa the outcomes are counted.
+    instead = {"taxa_engrafted", "taxa_depleted"} if part == "taxa" else set()
+    assert {figure.key for figure in made.figures} == kept | instead
 
 
 def test_the_samples_table_alone_makes_a_page(trial: Trial, tmp_path: Path) -> None:
@@ -239,7 +282,9 @@ def test_the_samples_table_alone_makes_a_page(trial: Trial, tmp_path: Path) -> N
     assert main(["report", "--samples", str(trial.folder / "samples.tsv"), "-o", str(target)]) == 0
     page = Page(target.read_text())
     assert set(page.specs) == {"timeline"}
-    assert all(any(words in text for text in page.text) for words in _PARTS.values())
+    said = {**_PARTS, "compare": "No groups were compared", "outcomes": "There is no table of outcomes"}
+    del said["trajectories"]  # of a column that nothing is compared by
+    assert all(any(words in text for text in page.text) for words in said.values())
 
 
 def test_donors_alone_make_a_page(tmp_path: Path) -> None:
@@ -356,7 +401,7 @@ def test_two_samples_of_one_day_have_a_bar_each(tables: data.Tables) -> None:
 
 
 def test_rates_have_the_declared_numerators_and_denominators(tables: data.Tables) -> None:
-    assert set(RATE_NAMES) == {column.name for column in RATES.columns if column.unit == "fraction"}
+    assert tuple(RATE_NAMES) == DECLARED_RATES
     for rate, (over, under) in RATE_NAMES.items():
         expected = tables.rates[list(over)].sum(axis=1) / tables.rates[list(under)].sum(axis=1)
         expected = expected.astype("float64").where(tables.rates[rate].notna())
@@ -377,6 +422,9 @@ def test_rates_by_group_average_within_subjects_first(tables: data.Tables) -> No
         if means:
             assert row["mean"] == pytest.approx(sum(means) / len(means))
             assert (row["low"], row["high"]) == (pytest.approx(min(means)), pytest.approx(max(means)))
+            interval = mean_interval(means)
+            assert [row["ci_low"], row["ci_high"]] == pytest.approx([interval.low, interval.high], nan_ok=True)
+            assert row["bound_low"] <= row["mean"] <= row["bound_high"]
     assert summary.loc[("placebo", "engraftment_rate"), "subjects"] == 0
 
 
@@ -436,15 +484,27 @@ def test_taxa_have_the_names_of_the_profile(tables: data.Tables) -> None:
 
 def test_each_figure_says_how_many_subjects_and_samples_it_shows(tables: data.Tables, whole: report_page.Page) -> None:
     assert len({figure.key for figure in whole.figures}) == len(whole.figures)
+    seen = set()
     for figure in whole.figures:
-        if figure.key.startswith("taxa"):
-            dosed = tables.outcomes[tables.outcomes["subject"].isin(tables.study.doses["subject"])]
-            expected = (dosed["subject"].nunique(), dosed["sample"].nunique())
+        rows = figure.data
+        assert figure.size == f"n = {plural(figure.subjects, 'subject')}, {plural(figure.samples, 'sample')}"
+        if {"subject", "sample"} <= set(rows):
+            assert (figure.subjects, figure.samples) == (rows["subject"].nunique(), rows["sample"].nunique()), (
+                figure.key
+            )
+            seen.add("samples")
+        elif figure.key.startswith(("effects_", "signs_", "sensitivity_")):
+            assert (figure.subjects, figure.samples) == (rows["n_subjects"].max(), rows["n_samples"].max()), figure.key
+            seen.add("analyses")
+        elif figure.key.startswith("taxa_"):
+            frame = tables.taxa[figure.key.split("_", 2)[2]]
+            expected = frame[(frame["quantity"] == figure.key.split("_")[1]) & (frame["n_event"] > 0)]
+            assert (figure.subjects, figure.samples) == (expected["n_subjects"].max(), expected["n_samples"].max())
+            seen.add("taxa")
         else:
-            data_rows = figure.data
-            expected = (data_rows["subject"].nunique(), data_rows["sample"].nunique())
-        assert (figure.subjects, figure.samples) == expected, figure.key
-        assert figure.size == f"n = {plural(expected[0], 'subject')}, {plural(expected[1], 'sample')}"
+            assert figure.subjects > 0
+            assert figure.samples > 0
+    assert seen == {"samples", "analyses", "taxa"}
 
 
 def test_axes_tell_the_explained_fractions(page: Page, trial: Trial) -> None:
@@ -477,10 +537,11 @@ def test_response_gives_the_colours_and_arms_the_panels(tables: data.Tables) -> 
     assert scheme(alone).panel == ""
 
 
-def test_subjects_without_doses_are_offered_as_the_null(page: Page) -> None:
+def test_subjects_without_doses_are_offered_as_the_null(page: Page, tables: data.Tables) -> None:
     assert any(text.startswith("1 subject received no dose.") for text in page.text)
-    groups = {row["group"] for row in rows_of(page.specs["taxa_depleted"])}
-    assert groups == {"fmt", "no_fmt"}
+    bare = build(dataclasses.replace(tables, taxa={}))
+    depleted = next(figure for figure in bare.figures if figure.key == "taxa_depleted")
+    assert set(depleted.data["group"]) == {"fmt", "no_fmt"}
 
 
 def test_the_caveats_stand_in_the_page(page: Page) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from microbiome.cli import main
 from microbiome.errors import InputError
+from microbiome.features import read_features
 from microbiome.metaphlan import read_abundance, read_metaphlan
 from microbiome.outcomes import outcomes
 from microbiome.simulate.observe import exact_profile, observe, truncated_coverage
@@ -24,7 +25,7 @@ from microbiome.simulate.trial import Trial, simulate_trial, true_outcomes
 from microbiome.simulate.write import write_trial
 from microbiome.study import donor_products, post_samples, read_study
 from microbiome.tables import OUTCOME_NAMES, SAMPLES
-from microbiome.tsv import read_features, read_table
+from microbiome.tsv import read_table
 
 SMALL = Parameters(recipients=4, placebo=1, sgbs=12, seed=3)
 

@@ -11,6 +11,7 @@ from scipy.spatial.distance import braycurtis
 
 from microbiome.cli import main
 from microbiome.errors import InputError
+from microbiome.features import write_features
 from microbiome.metaphlan import read_abundance
 from microbiome.outcomes import outcomes
 from microbiome.simulate.accuracy import Limits, Truth, accuracy, judge, read_truth
@@ -19,7 +20,7 @@ from microbiome.simulate.tables import ACCURACY
 from microbiome.simulate.write import write_trial
 from microbiome.study import read_study
 from microbiome.tables import OUTCOMES
-from microbiome.tsv import read_table, write_features, write_table
+from microbiome.tsv import read_table, write_table
 
 
 def small_truth() -> Truth:

@@ -6,6 +6,7 @@ import bz2
 import os
 import pickle
 import shutil
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from microbiome.evidence import evidence
 from microbiome.metaphlan import read_abundance, read_metaphlan
 from microbiome.simulate.accuracy import accuracy, read_truth
 from microbiome.simulate.database import DATABASE
@@ -99,12 +101,19 @@ def profile(place: Path, sample: str, units: pd.DataFrame) -> tuple[Path, int]:
     return target, kept
 
 
-def test_metaphlan_finds_the_truth(trial: Trial, place: Path) -> None:
+@pytest.fixture(scope="module")
+def profiles(trial: Trial, place: Path) -> dict[str, tuple[Path, int]]:
+    """Profiles of a paired sample and of a single one, with the reads they were made from."""
     units = read_table(place / "trial" / "units.tsv", UNITS)
-    truth = read_truth(place / "trial" / "truth")
     paired = str(trial.depth.index[(trial.depth["units"] > 1) & (trial.depth["layout"] == "paired")][0])
     single = str(trial.depth.index[trial.depth["layout"] == "single"][0])
-    files, kept = zip(*(profile(place, sample, units) for sample in (paired, single)), strict=True)
+    return {sample: profile(place, sample, units) for sample in (paired, single)}
+
+
+def test_metaphlan_finds_the_truth(trial: Trial, place: Path, profiles: dict[str, tuple[Path, int]]) -> None:
+    truth = read_truth(place / "trial" / "truth")
+    paired, single = profiles
+    files, kept = zip(*profiles.values(), strict=True)
     nothing = pd.DataFrame(columns=["sample", "taxon", "outcome"])
     found = accuracy(truth, read_abundance(files), nothing).set_index("sample").loc[[paired, single]]
     assert found["f1"].tolist() == [1, 1]
@@ -119,6 +128,24 @@ def test_metaphlan_finds_the_truth(trial: Trial, place: Path) -> None:
         junk = 100 * reads.loc[sample, "junk"] / (reads.loc[sample, "sgb"] + reads.loc[sample, "junk"])
         assert table.unclassified[sample] == pytest.approx(junk, abs=5)
         assert table.database == DATABASE
+
+
+def test_evidence_of_metaphlans_own_tables(trial: Trial, profiles: dict[str, tuple[Path, int]]) -> None:
+    found = evidence([file for file, _ in profiles.values()])
+    assert found.index.tolist() == list(profiles)
+    for sample, (file, kept) in profiles.items():
+        rows = [line.split("\t") for line in file.read_text().splitlines() if "|t__" in line]
+        total = sum(float(row[2]) for row in rows)
+        counts = {row[0].split("|")[-1]: int(row[4]) for row in rows}
+        assert found.loc[sample, "reads_processed"] == kept
+        assert found.loc[sample, "fewest_reads"] == min(counts.values())
+        ratio = statistics.median(int(row[4]) / (float(row[2]) / total) for row in rows)
+        assert found.loc[sample, "reads_per_abundance"] == pytest.approx(ratio, rel=1e-9)
+        # By the truth: of r classified reads, r x L / sum(x L) are of a taxon with abundance x and genome length L.
+        genome = trial.taxa.loc[list(counts), "miniature_length"].astype(float)
+        abundance = trial.abundance.loc[sample, list(counts)]
+        expected = (sum(counts.values()) * genome / (abundance / abundance.sum() @ genome)).median()
+        assert ratio == pytest.approx(expected, rel=0.05)
 
 
 def test_every_file_is_the_same_for_the_same_seed(

@@ -16,20 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microbiome.errors import InputError, Problem, collecting, raise_problems
+from microbiome.features import read_features, write_features
+from microbiome.files import atomic_path, open_text, write_text
 from microbiome.tables import ALL_TABLES, DOSES, INPUT_TABLES, SAMPLES, SUBJECTS, UNITS, Column, Table
-from microbiome.tsv import (
-    atomic_path,
-    empty_table,
-    missing_columns,
-    open_text,
-    parse_table,
-    read_features,
-    read_result,
-    read_table,
-    write_features,
-    write_table,
-    write_text,
-)
+from microbiome.tsv import empty_table, missing_columns, parse_table, read_result, read_table, write_table
 from microbiome.validation import did_you_mean, is_number, shown
 
 #: Names that other programs take for something else than text.
@@ -558,7 +548,7 @@ def test_what_is_no_file_is_written_into(tmp_path: Path) -> None:
     # The pipe stands for devices too. Never /dev/null itself: were the code wrong, root would replace it by a file.
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    code = f"from microbiome.tsv import write_text; write_text('through\\n', {str(pipe)!r})"
+    code = f"from microbiome.files import write_text; write_text('through\\n', {str(pipe)!r})"
     writer = subprocess.Popen([sys.executable, "-c", code])
     assert pipe.read_text() == "through\n"
     assert writer.wait() == 0

@@ -67,6 +67,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None) -> Path
     subprocess.run(["microbiome", *words.split()], cwd=folder, check=True, capture_output=True)
     config = yaml.safe_load((folder / TRIAL / "config.yaml").read_text())
     config["diversity"] = {"beta": ["bray_curtis"], "permanova": {"factors": ["arm"], "permutations": 99}}
+    config["compare"] = {"by": [], "permutations": 99}
+    config["sensitivity"] = {"by": [], "thresholds": [0, 0.001]}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder
 
@@ -232,13 +234,46 @@ def test_a_truncated_fastq_stops_its_sample_only(trial: Path, repository: Path, 
     assert [(folder / path).exists() for path in wanted] == [False, True]
 
 
+def test_reads_are_brought_to_one_depth_where_that_is_asked_for(
+    finished: tuple[Path, str], repository: Path, tmp_path: Path
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "rarefied")
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | {"rarefy_reads": 2001}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    single, paired = SINGLE, "R01-T1"
+    wanted = [f"results/qc/metaphlan/{single}.tsv", f"results/qc/rarefied/{paired}.tsv"]
+    must_run(repository, folder, *wanted, f"results/qc/rarefied/{SHALLOW}.tsv")
+    kept = {
+        sample: pd.read_csv(folder / "results" / "qc" / "rarefied" / f"{sample}.tsv", sep="\t").iloc[0]
+        for sample in (single, paired, SHALLOW)
+    }
+    reads = read_table(finished[0] / "results" / "qc" / "reads.tsv", READS).set_index("sample")
+    assert {sample: row["reads"] for sample, row in kept.items()} == reads["reads_nonhost"].loc[list(kept)].to_dict()
+    assert kept[single]["reads_rarefied"] == 2001
+    assert kept[paired]["reads_rarefied"] == 2000, "whole pairs"
+    assert kept[SHALLOW]["reads_rarefied"] == kept[SHALLOW]["reads"] < 2000
+    assert kept[SHALLOW]["reason"].startswith("fewer reads than rarefy_reads: ")
+    profiled = pd.read_csv(folder / "results" / "qc" / "metaphlan" / f"{single}.tsv", sep="\t").iloc[0]
+    assert profiled["reads"] == 2001
+    said = must_run(repository, folder, "--dry-run", "--printshellcmds", "results/qc/reads.tsv")
+    assert "--rarefied results/qc/rarefied/" in said
+
+
 def test_a_profile_that_is_added_reaches_every_table(trial: Path, repository: Path, tmp_path: Path) -> None:
     folder = copy_of(trial, tmp_path / "profiles")
     config = yaml.safe_load((folder / "config.yaml").read_text())
     for key in ("units", "host_index", "min_reads", "metaphlan"):
         del config[key]
     config["profiles"] = f"{TRIAL}/profiles/*_profile.tsv"
+    # Groups that are odd in name and few in number.
+    site = "site (1/2) $x"
+    config["compare"] = {"by": ["arm", site], "permutations": 99}
+    config["sensitivity"] = {"by": [site], "thresholds": [0, 0.001]}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    subjects = pd.read_csv(folder / TRIAL / "subjects.tsv", sep="\t", dtype=str)
+    subjects.assign(**{site: [str(row % 2) for row in range(len(subjects))]}).to_csv(
+        folder / TRIAL / "subjects.tsv", sep="\t", index=False
+    )
     late = folder / TRIAL / "profiles" / f"{SINGLE}_profile.tsv"
     late.rename(folder / "late.tsv")
     samples = folder / TRIAL / "samples.tsv"
@@ -254,6 +289,13 @@ def test_a_profile_that_is_added_reaches_every_table(trial: Path, repository: Pa
     assert reads.loc[SINGLE, "status"] == "ok"
     assert reads[["units", "reads_raw", "reads_trimmed", "reads_nonhost"]].isna().all(axis=None)
     assert SINGLE in set(pd.read_csv(folder / "results" / "outcomes" / "rates.tsv", sep="\t")["sample"])
+    # What was compared stands in the table, whatever the file is called.
+    for name in ("compare", "trajectories", "taxa", "changes", "sensitivity"):
+        by = set(pd.read_csv(folder / "results" / "outcomes" / f"{name}_site_1_2_x.tsv", sep="\t", comment="#")["by"])
+        assert by == {site}, name
+    assert {path.name for path in (folder / "results" / "outcomes").glob("*_arm.tsv")} == {
+        f"{name}_arm.tsv" for name in ("compare", "trajectories", "taxa", "retention", "changes")
+    }
     assert (folder / "results" / "report.html").is_file()
     assert not (folder / "results" / "qc" / "multiqc.html").exists()
 

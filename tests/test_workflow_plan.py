@@ -12,6 +12,15 @@ import pytest
 from microbiome.config import validate_config
 from microbiome.errors import InputError
 from microbiome.workflow import Plan, prepare, read_plan
+from microbiome.workflow_options import (
+    compare_options,
+    null_options,
+    outcome_options,
+    permanova_options,
+    rate_options,
+    sensitivity_options,
+    taxon_options,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +71,15 @@ def test_no_two_samples_share_a_file() -> None:
     assert plan_of().clean("A") == plan_of().trimmed("A")
 
 
+def test_reads_are_rarefied_only_when_asked_for() -> None:
+    for index in ("", "h"):
+        plan = plan_of(host_index=index)
+        assert plan.to_profile("A") == plan.clean("A")
+        rarefied = plan_of(host_index=index, rarefy_reads=5000)
+        assert rarefied.clean("A") == plan.clean("A")
+        assert rarefied.to_profile("A") == ["results/reads/rarefied/A.fastq.gz"]
+
+
 def test_jobs_grow_with_the_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in (("a1_1.fq", 3), ("a1_2.fq", 3), ("a2_1.fq", 2)):
         Path(name).write_bytes(bytes(size * 1_000_000))
@@ -109,10 +127,105 @@ def test_options_of_the_commands_are_quoted() -> None:
     )
     assert shlex.split(plan.table_options()) == ["--samples", "my samples.tsv", "--subjects", "s.tsv"]
     assert plan.profile_options() == "--profile results/profiles/merged.tsv --rank species --no-close"
-    assert shlex.split(plan.permanova_options()) == [
+    assert shlex.split(permanova_options(plan.config)) == [
         *("--factor", "arm", "my factor", "--strata", "subject", "--continuous", "my factor", "--which", "recipients"),
         *("--permutations", "9", "--seed", "5"),
     ]
+
+
+def test_options_of_outcomes_and_comparisons() -> None:
+    config = config_of(
+        profile={"detection": 1e-5},
+        detection={"repair": "thinning"},
+        nulls={"strata": "my centre", "products": "as_given", "permutations": 99},
+        compare={
+            "rates": ["depletion_rate", "lost_taxa"],
+            "window": [14, 40],
+            "covariates": ["age", "my sex"],
+            "strata": "centre",
+            "permutations": 500,
+        },
+        sensitivity={"thresholds": [0, 1e-5, 0.001]},
+        seed=4,
+    )
+    assert outcome_options(config) == "--detection 1e-05 --repair thinning --seed 4"
+    assert null_options(config) == (
+        "--detection 1e-05 --repair auto --products as_given --strata 'my centre' --window 14 40 --permutations 99 "
+        "--seed 4"
+    )
+    assert rate_options(config) == "--rate depletion_rate lost_taxa"
+    assert compare_options(config) == (
+        "--covariate age 'my sex' --strata centre --window 14 40 --permutations 500 --seed 4"
+    )
+    assert taxon_options(config) == "--window 14 40 --permutations 500 --seed 4"
+    assert sensitivity_options(config) == "--thresholds 0 1e-05 0.001"
+
+
+def test_options_that_are_not_given_are_left_to_the_commands() -> None:
+    config = config_of(compare={"rates": []})
+    assert rate_options(config) == sensitivity_options(config) == ""
+    assert compare_options(config) == taxon_options(config) == "--permutations 9999 --seed 1"
+    assert "--strata" not in null_options(config)
+
+
+class TestGroups:
+    """Which columns make groups, and the names of their files."""
+
+    @pytest.fixture(autouse=True)
+    def subjects(self, folder: Path) -> None:
+        """Write a subjects table with odd columns."""
+        Path("s.tsv").write_text("subject\tarm\tbest_response\tper cent/%\tper_cent_\tArm\nP\tfmt\tCR\ta\tb\tc\n")
+
+    def groups(self, *by: str, **given: Any) -> dict[str, str]:
+        return plan_of(subjects="s.tsv", compare={"by": list(by)}, **given).groups("compare")
+
+    def test_default_columns_that_there_are(self) -> None:
+        assert plan_of(subjects="s.tsv").groups("compare") == {"responder": "responder", "arm": "arm"}
+        Path("s.tsv").write_text("subject\tarm\nP\tfmt\n")
+        assert plan_of(subjects="s.tsv").groups("sensitivity") == {"arm": "arm"}
+        assert plan_of().groups("compare") == {}
+
+    def test_donor_needs_doses_and_is_no_group_of_taxa(self) -> None:
+        assert self.groups("donor") == {}
+        plan = plan_of(subjects="s.tsv", compare={"by": ["donor"]}, doses="d.tsv")
+        assert plan.groups("compare") == {"donor": "donor"}
+        assert plan.grouped("compare") == ["results/outcomes/compare_donor.tsv"]
+        assert plan.grouped("taxa") == ["results/outcomes/taxa.tsv"]
+
+    def test_names_of_files_are_safe_and_different(self) -> None:
+        found = self.groups("per_cent_", "per cent/%", "arm", "Arm")
+        assert found == {"per_cent_": "per_cent_", "per_cent__2": "per cent/%", "arm": "arm", "Arm_2": "Arm"}
+        assert len({word.lower() for word in found}) == 4
+        assert all(re.fullmatch(r"[A-Za-z0-9._-]+", word) for word in found)
+
+    def test_a_file_leads_back_to_its_column(self) -> None:
+        plan = plan_of(
+            subjects="s.tsv", compare={"by": ["per_cent_", "per cent/%"]}, sensitivity={"by": ["per cent/%"]}
+        )
+        assert plan.by_option("") == ""
+        assert plan.by_option("_per_cent_") == "--by per_cent_"
+        assert plan.by_option("_per_cent__2") == "--by 'per cent/%'"
+        assert plan.by_option("_per_cent_", "sensitivity") == "--by 'per cent/%'"
+        assert plan.grouped("sensitivity") == ["results/outcomes/sensitivity_per_cent_.tsv"]
+
+    def test_without_groups_there_is_one_file_of_all(self) -> None:
+        plan = plan_of()
+        assert plan.grouped("compare") == []
+        for name in ("trajectories", "taxa", "retention", "changes", "sensitivity"):
+            assert plan.grouped(name) == [f"results/outcomes/{name}.tsv"]
+        files = plan_of(subjects="s.tsv").grouped("taxa")
+        assert files == ["results/outcomes/taxa_responder.tsv", "results/outcomes/taxa_arm.tsv"]
+
+    def test_the_report_is_told_of_them(self) -> None:
+        plan = plan_of(subjects="s.tsv", compare={"by": ["arm"]}, sensitivity={"by": []})
+        words = shlex.split(plan.report_options())
+        for name in ("compare", "trajectories", "taxa", "retention", "changes"):
+            assert words[words.index(f"--{name}") + 1] == f"results/outcomes/{name}_arm.tsv"
+            assert f"results/outcomes/{name}_arm.tsv" in plan.measured()
+        assert words[words.index("--sensitivity") + 1] == "results/outcomes/sensitivity.tsv"
+        # Without a file after it, an option says that there is none.
+        assert plan_of().report_options().count("--compare --trajectories") == 1
+        assert {f"results/outcomes/{name}.tsv" for name in ("limits", "nulls", "decomposition")} < set(plan.targets())
 
 
 def test_the_tree_is_asked_for_where_it_is_needed() -> None:

@@ -8,9 +8,11 @@ import gzip
 import hashlib
 import importlib.util
 import io
+import random
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -256,3 +258,113 @@ class TestProfileSample:
         found = dict(zip(header, row, strict=True))
         assert (found["reads"], found["status"]) == ("3", "few_reads")
         assert found["reason"] == "2 of 3 reads are at least 70 bases long, 3 are needed (min_reads)"
+
+
+class TestRarefyReads:
+    @pytest.fixture
+    def module(self, repository: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+        module = load(repository, "rarefy_reads")
+        monkeypatch.setattr(module, "BLOCK", 3)
+        return module
+
+    @staticmethod
+    def pairs(number: int) -> tuple[bytes, bytes]:
+        first, second = ([f"r{i} {mate}" for i in range(number)] for mate in (1, 2))
+        return fastq(first, 5), fastq(second, 7)
+
+    @staticmethod
+    def interleaved(number: int) -> bytes:
+        return b"".join(fastq([f"r{i} 1"], 5) + fastq([f"r{i} 2"], 7) for i in range(number))
+
+    def draw(
+        self, module: ModuleType, folder: Path, files: list[bytes], depth: int, *words: str, sample: str = "S"
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """Return the exit code, the reads that were written, and the row of the table."""
+        paths = [folder / f"in{i}.gz" for i in range(len(files))]
+        for path, data in zip(paths, files, strict=True):
+            path.write_bytes(gzip.compress(data) if not data.startswith(b"\x1f") else data)
+        given = ["--sample", sample, "--reads", *map(str, paths), "--depth", str(depth), "--seed", "1", *words]
+        given += ["--out", str(folder / "out.gz"), "--counts", str(folder / "counts.tsv")]
+        (folder / "counts.tsv").unlink(missing_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["rarefy_reads.py", *given])
+            code = module.main()
+        if code:
+            return code, b"", {}
+        header, row = (line.split("\t") for line in (folder / "counts.tsv").read_text().splitlines())
+        return code, gzip.decompress((folder / "out.gz").read_bytes()), dict(zip(header, row, strict=True))
+
+    @pytest.mark.parametrize("depth", [2, 3, 8, 9, 16])
+    def test_whole_pairs_are_drawn_in_their_order(self, module: ModuleType, tmp_path: Path, depth: int) -> None:
+        _, out, row = self.draw(module, tmp_path, list(self.pairs(10)), depth, "--paired")
+        names = [line.decode() for line in out.split(b"\n")[:-1:4]]
+        kept = [int(name.split()[0].removeprefix("@r")) for name in names[::2]]
+        assert len(kept) == depth // 2
+        assert kept == sorted(set(kept))
+        assert out == b"".join(fastq([f"r{i} 1"], 5) + fastq([f"r{i} 2"], 7) for i in kept)
+        assert row == {"sample": "S", "reads": "20", "reads_rarefied": str(2 * len(kept)), "reason": ""}
+
+    def test_two_files_and_one_interleaved_give_the_same(self, module: ModuleType, tmp_path: Path) -> None:
+        apart = self.draw(module, tmp_path, list(self.pairs(30)), 20, "--paired")
+        assert self.draw(module, tmp_path, [self.interleaved(30)], 20, "--paired") == apart
+
+    def test_single_reads(self, module: ModuleType, tmp_path: Path) -> None:
+        data = fastq([f"r{i}" for i in range(10)])
+        _, out, row = self.draw(module, tmp_path, [data], 3)
+        assert (out.count(b"@r"), row["reads"], row["reads_rarefied"]) == (3, "10", "3")
+        assert set(out.split(b"\n")) <= set(data.split(b"\n"))
+
+    @pytest.mark.parametrize(("pairs", "depth", "flagged"), [(5, 12, True), (5, 11, False), (5, 10, False), (0, 4, True)])
+    def test_fewer_reads_are_all_kept_and_named(
+        self, module: ModuleType, tmp_path: Path, pairs: int, depth: int, flagged: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        code, out, row = self.draw(module, tmp_path, list(self.pairs(pairs)), depth, "--paired")
+        assert (code, out) == (0, self.interleaved(pairs))
+        reason = f"fewer reads than rarefy_reads: {2 * pairs} of {depth}, all kept" if flagged else ""
+        assert row["reason"] == reason
+        assert capsys.readouterr().err == (f"warning: sample S: {reason}\n" if flagged else "")
+
+    def test_bytes_are_those_of_seed_and_sample(self, module: ModuleType, tmp_path: Path) -> None:
+        files = list(self.pairs(40))
+
+        def packed(*words: str, sample: str = "S") -> bytes:
+            self.draw(module, tmp_path, files, 20, "--paired", *words, sample=sample)
+            return (tmp_path / "out.gz").read_bytes()
+
+        first = packed()
+        assert packed() == first
+        assert packed("--seed", "2") != first
+        assert packed(sample="T") != first
+
+    def test_every_set_of_reads_is_equally_likely(self, module: ModuleType) -> None:
+        # All 10 sets of 2 of 5, in 5,000 draws: each 500 times, with a standard deviation of 21.
+        seen: dict[tuple[bool, ...], int] = {}
+        generator = random.Random(7)
+        for _ in range(5000):
+            keep = tuple(module.chosen(5, 2, generator))
+            seen[keep] = seen.get(keep, 0) + 1
+        assert len(seen) == 10
+        assert all(len(keep) == 5 and sum(keep) == 2 for keep in seen)
+        assert max(abs(number - 500) for number in seen.values()) < 4.5 * 21.2
+
+    def test_a_missing_last_newline_does_not_glue_records(self, module: ModuleType, tmp_path: Path) -> None:
+        first, second = self.pairs(4)
+        _, out, row = self.draw(module, tmp_path, [first[:-1], second[:-1]], 8, "--paired")
+        assert (out, row["reads"]) == (self.interleaved(4), "8")
+
+    @pytest.mark.parametrize(
+        ("files", "words"),
+        [
+            (lambda a, b, c: [a, b.rsplit(b"@r", 1)[0]], ["--paired"]),
+            (lambda a, b, c: [a.rsplit(b"@r", 1)[0], b], ["--paired"]),
+            (lambda a, b, c: [c.rsplit(b"@r", 1)[0]], ["--paired"]),
+            (lambda a, b, c: [gzip.compress(a)[:-9]], []),
+        ],
+    )
+    def test_broken_reads(
+        self, module: ModuleType, tmp_path: Path, files: Any, words: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = files(*self.pairs(5), self.interleaved(5))
+        assert self.draw(module, tmp_path, given, 4, *words) == (1, b"", {})
+        assert capsys.readouterr().err.startswith("error: sample S: ")
+        assert not (tmp_path / "counts.tsv").exists()

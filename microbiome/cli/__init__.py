@@ -16,7 +16,20 @@ from microbiome.errors import InputError
 __all__ = ["main"]
 
 # Modules of this package with a function ``add(subparsers)``, in the order of the help text.
-_GROUPS = ("check", "simulate", "profiles", "diversity", "outcomes", "workflow", "report")
+_GROUPS = (
+    "check",
+    "simulate",
+    "profiles",
+    "diversity",
+    "outcomes",
+    "nulls",
+    "compare",
+    "taxa",
+    "sensitivity",
+    "power",
+    "workflow",
+    "report",
+)
 
 # Reasons for which the operating system refuses a file that the user named.
 _OF_THE_USER = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-__all__ = ["add_command", "doses", "output", "profile", "samples", "seed", "subjects"]
+__all__ = ["add_command", "detection", "doses", "output", "profile", "reads", "repair", "samples", "seed", "subjects"]
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -82,6 +82,35 @@ def doses(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add ``--doses``."""
     parser.add_argument(
         "--doses", required=required, metavar="TSV", help="doses table: subject, day, donor, donor_sample"
+    )
+
+
+def detection(parser: argparse.ArgumentParser) -> None:
+    """Add ``--detection``."""
+    parser.add_argument(
+        "--detection", type=float, default=0.0, metavar="FRACTION", help="a taxon is detected above this abundance"
+    )
+
+
+def reads(parser: argparse.ArgumentParser) -> None:
+    """Add ``--reads``."""
+    parser.add_argument(
+        "--reads",
+        metavar="TSV",
+        help="read accounting of the workflow (qc/reads.tsv): its reads of taxa give the limits of detection; else they "
+        "come from the profiles, the reads of the samples table or the lowest abundances",
+    )
+
+
+def repair(parser: argparse.ArgumentParser, default: str = "none") -> None:
+    """Add ``--repair``."""
+    parser.add_argument(
+        "--repair",
+        default=default,
+        choices=["none", "threshold", "thinning", "auto"],
+        help="bring samples of different depth to one level: threshold is one detection threshold, 5 times the unit of "
+        "the shallowest sample; thinning takes the evidence of every sample down to a fifth of it; auto is thinning "
+        "where groups or time points differ in depth by more than 1.5, else none",
     )
 
 

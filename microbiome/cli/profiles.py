@@ -29,8 +29,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def _merge(arguments: argparse.Namespace) -> None:
     from microbiome.errors import InputError
+    from microbiome.files import open_text
     from microbiome.metaphlan import merge_profiles, write_merged
-    from microbiome.tsv import open_text
 
     paths = list(arguments.profile)
     if arguments.list:

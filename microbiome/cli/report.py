@@ -31,12 +31,21 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     single = {
         "reads": "read accounting (qc/reads.tsv)",
         "alpha": "output of `microbiome alpha`",
+        "limits": "output of `microbiome limits`",
         "outcomes": "output of `microbiome outcomes`",
         "rates": "output of `microbiome rates`",
+        "nulls": "output of `microbiome nulls`",
+        "decomposition": "output of `microbiome decomposition`",
     }
     for name, meaning in single.items():
         parser.add_argument(f"--{name}", metavar="TSV", help=meaning)
     several = {
+        "compare": "outputs of `microbiome compare`, one per column that makes groups",
+        "trajectories": "outputs of `microbiome trajectories`, one per column",
+        "sensitivity": "outputs of `microbiome sensitivity`, one per column",
+        "taxa": "outputs of `microbiome taxa`, one per column",
+        "retention": "outputs of `microbiome retention`, one per column, named retention_COLUMN.tsv",
+        "changes": "outputs of `microbiome changes`, one per column",
         "pcoa": "outputs of `microbiome ordinate`, named pcoa_METRIC.tsv",
         "permanova": "outputs of `microbiome permanova`, named permanova_METRIC.tsv",
         "similarity": "outputs of `microbiome similarity`, named similarity_METRIC.tsv",

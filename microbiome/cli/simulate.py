@@ -21,10 +21,14 @@ _OPTIONS = (
     ("sgbs", "N", "taxa; beyond the packaged names they are unknown SGBs"),
     ("engraftment", "P", "mean probability that a donor taxon the recipient lacks engrafts with a dose"),
     ("response_effect", "LOGIT", "added to the logit of that probability for responders, taken from it for the others"),
+    ("loss_effect", "LOGIT", "added to the logit of what a dose drives out in responders, taken from it in the others"),
     ("min_abundance", "FRACTION", "no carried taxon falls below it"),
     ("read_pairs", "N", "median read pairs of a sample"),
     ("depth_sd", "SD", "standard deviation of the log depth between samples"),
     ("post_depth", "FACTOR", "factor on the depth of samples after day 0"),
+    ("placebo_depth", "FACTOR", "further factor on these of placebo recipients"),
+    ("nonresponder_depth", "FACTOR", "further factor on these of recipients without response"),
+    ("dropout", "P", "probability that a recipient who came to a visit after day 0 comes to no later one"),
     ("host", "FRACTION", "mean fraction of host fragments"),
     ("junk", "FRACTION", "mean fraction of fragments of no known organism"),
     ("markers", "N", "markers of each SGB"),
@@ -73,6 +77,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         metavar="DAY",
         help="days of a recipient's samples; the first dose is day 0",
     )
+    parser.add_argument(
+        "--donor-weights",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="WEIGHT",
+        help="probability of each donor to be given to a recipient; without it, donors in turn",
+    )
     for name, metavar, text in _OPTIONS:
         value = getattr(defaults, name)
         parser.add_argument(option(name), type=type(value), default=value, metavar=metavar, help=text)
@@ -111,7 +123,11 @@ def _simulate(arguments: argparse.Namespace) -> None:
 
     values = {name: getattr(arguments, name) for name, _, _ in _OPTIONS}
     parameters = Parameters(
-        seed=arguments.seed, days=tuple(arguments.days), shallow_sample=arguments.shallow_sample, **values
+        seed=arguments.seed,
+        days=tuple(arguments.days),
+        donor_weights=tuple(arguments.donor_weights),
+        shallow_sample=arguments.shallow_sample,
+        **values,
     )
     write_trial(
         parameters, arguments.output, arguments.reads, arguments.exact, arguments.force, results=arguments.results

@@ -25,6 +25,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         ("units", "tables of the merging of units"),
         ("fastp", "JSON reports of fastp, named SAMPLE.json"),
         ("host", "tables of the host removal"),
+        ("rarefied", "tables of the rarefaction"),
         ("profiled", "tables of the profiling"),
     ):
         parser.add_argument(f"--{name}", nargs="*", default=[], metavar="FILE", help=f"{what}, one per sample")
@@ -70,6 +71,7 @@ def _reads(arguments: argparse.Namespace) -> None:
         arguments.host,
         arguments.profiled,
         arguments.rank,
+        arguments.rarefied,
     )
     write_table(frame, arguments.output)
 

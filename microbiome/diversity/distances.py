@@ -11,7 +11,8 @@ import pandas as pd
 import skbio
 
 from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.tsv import open_text, write_table
+from microbiome.files import open_text
+from microbiome.tsv import write_table
 
 __all__ = ["read_distances", "read_metric", "write_distances"]
 

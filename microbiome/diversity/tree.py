@@ -15,7 +15,7 @@ import pandas as pd
 import skbio
 
 from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.tsv import open_text
+from microbiome.files import open_text
 
 __all__ = ["Placed", "place", "read_tree", "tips_of"]
 

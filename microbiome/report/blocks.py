@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -25,15 +27,27 @@ __all__ = [
     "Note",
     "Section",
     "TableBlock",
+    "Title",
+    "below",
     "counts",
     "file_key",
     "frame_cells",
     "listed",
     "number",
+    "number_cell",
+    "p_text",
     "plural",
+    "signed",
+    "span",
     "table_of",
+    "tsv_name",
     "tsv_uri",
 ]
+
+
+# Characters from which a download is compressed.
+_LONG_TSV = 50_000
+_GZIP = "data:application/gzip;base64,"
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,14 @@ class TableBlock:
     size: str = ""
     kind: str = field(default="table", init=False)
 
+    @property
+    def packed(self) -> list[list[str | list[str]]]:
+        """Cells for the scripts of the page, in the order text, sort, sub; a text alone stands for itself."""
+        return [
+            [cell.text if not (cell.sort or cell.sub) else [cell.text, cell.sort, cell.sub] for cell in row]
+            for row in self.rows
+        ]
+
 
 @dataclass(frozen=True)
 class Note:
@@ -138,6 +160,14 @@ class Note:
     level: str = "note"
     items: Sequence[str] = ()
     kind: str = field(default="note", init=False)
+
+
+@dataclass(frozen=True)
+class Title:
+    """A heading within a section."""
+
+    text: str
+    kind: str = field(default="title", init=False)
 
 
 @dataclass(frozen=True)
@@ -186,11 +216,53 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.2e}" if size < 10 ** (-digits) or size >= 1e6 else f"{value:.{digits}f}"
 
 
+def span(low: Any, high: Any, digits: int = 2) -> str:
+    """Write an interval or a range for reading: ``0.12 to 0.31``; a missing end is an en dash."""
+    if pd.isna(low) or pd.isna(high):
+        return "–"
+    return f"{signed(low, digits)} to {signed(high, digits)}"
+
+
+def signed(value: Any, digits: int = 2) -> str:
+    """Write a number with fixed digits, a minus sign for a hyphen, and no sign before 0; missing is an en dash."""
+    if value is None or pd.isna(value):
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def p_text(value: Any) -> str:
+    """Write a p-value: three decimals, one digit below 0.001; missing is an en dash."""
+    if value is None or pd.isna(value):
+        return "–"
+    return f"{value:.1g}" if value < 0.001 else f"{value:.3f}" if value < 0.995 else f"{value:.2f}"
+
+
+def number_cell(value: Any, text: str, sub: str = "") -> Cell:
+    """Return the cell of a number, sorted by its value; what is missing has no smaller text, and is sorted last."""
+    missing = value is None or pd.isna(value)
+    return Cell(text, "" if missing else sub, "" if missing else f"{float(value):.10g}", numeric=True)
+
+
+def below(low: Any, high: Any) -> str:
+    """Write an interval as the smaller text below a number; nothing where there is none."""
+    text = span(low, high)
+    return "" if text == "–" else f"\n{text}"
+
+
 def tsv_uri(frame: pd.DataFrame) -> str:
-    """Return a ``data:`` address that holds the frame as TSV."""
+    """Return a ``data:`` address that holds the frame as TSV, compressed (gzip) where it is long."""
     buffer = io.StringIO()
     frame.to_csv(buffer, sep="\t", index=False, lineterminator="\n")
+    if buffer.tell() > _LONG_TSV:
+        packed = gzip.compress(buffer.getvalue().encode(), mtime=0)
+        return _GZIP + base64.b64encode(packed).decode()
     return "data:text/tab-separated-values;charset=utf-8," + quote(buffer.getvalue(), safe="!*'();:@/,.-_~")
+
+
+def tsv_name(key: str, address: str) -> str:
+    """Return the file name for what :func:`tsv_uri` holds."""
+    return f"{key}.tsv.gz" if address.startswith(_GZIP) else f"{key}.tsv"
 
 
 def file_key(text: str) -> str:

@@ -6,9 +6,20 @@ import pandas as pd
 
 from microbiome.report.roster import by_group
 from microbiome.report.theme import natural_key
+from microbiome.stats import mean_interval
 from microbiome.tables import OUTCOME_NAMES, RATES
 
-__all__ = ["RATE_NAMES", "label_taxa", "outcome_bars", "rates_by_group", "taxon_counts"]
+__all__ = [
+    "RATE_NAMES",
+    "label_taxa",
+    "largest_analysis",
+    "named_taxa",
+    "outcome_bars",
+    "rates_by_group",
+    "share_bars",
+    "taxon_counts",
+    "unique_names",
+]
 
 #: Rate, and the columns of the rates table that add up to its numerator and to its denominator.
 RATE_NAMES = {
@@ -17,6 +28,17 @@ RATE_NAMES = {
     "depletion_rate_donor_absent": (("depleted",), ("depleted", "persisted")),
     "donor_recovery": (("donor_taxa_present",), ("donor_taxa",)),
     "baseline_recovery": (("baseline_taxa_present",), ("baseline_taxa",)),
+}
+
+_BAR_KEYS = ["subject", "arm", "response", "sample", "day", "time", "order"]
+# Shares of the abundance, and the outcome whose colour they have.
+_SHARES = {
+    "post_engrafted": "engrafted",
+    "post_persisted": "persisted",
+    "post_shared": "shared_kept",
+    "post_gained": "gained",
+    "baseline_depleted": "depleted",
+    "baseline_shared_depleted": "shared_depleted",
 }
 
 # Outcomes of the taxa that were detected in each source.
@@ -34,28 +56,51 @@ def outcome_bars(rates: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     outcomes of taxa that the post sample lacks; ``time`` is the day, made unique where a subject has two samples on one
     day; ``order`` counts a subject's samples. Counts that are missing have no row.
     """
-    frame = by_group(rates[["subject", "sample", "day", *OUTCOME_NAMES]], subjects).sort_values("day", kind="stable")
-    again = frame.groupby(["subject", "day"]).cumcount()
-    frame["time"] = frame["day"].astype(str) + again.map(lambda n: f" ({n + 1})" if n else "")
-    frame["order"] = frame.groupby("subject").cumcount()
-    position = {name: i for i, name in enumerate(subjects["subject"])}
-    frame["_subject"] = frame["subject"].map(position)
-    frame = frame.sort_values(["_subject", "order"], kind="stable")
-    long = frame.melt(
-        id_vars=["subject", "arm", "response", "sample", "day", "time", "order"],
-        value_vars=list(OUTCOME_NAMES),
-        var_name="outcome",
-        value_name="taxa",
-    )
+    frame = _timed(rates[["subject", "sample", "day", *OUTCOME_NAMES]], subjects)
+    long = frame.melt(_BAR_KEYS, list(OUTCOME_NAMES), "outcome", "taxa")
     lacks = long["outcome"].isin(["depleted", "shared_depleted", "not_engrafted"])
     long["signed"] = long["taxa"].where(~lacks, -long["taxa"])
     return long.dropna(subset=["taxa"]).reset_index(drop=True)
 
 
+def share_bars(shares: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per post sample and share: as :func:`outcome_bars`, with ``share`` in the place of ``taxa``.
+
+    The shares of the post sample (engrafted, persisted, shared_kept, gained) sum to 1; those of the baseline that was
+    lost (depleted, shared_depleted) have a negative ``signed``. Shares that are missing have no row.
+
+    Parameters
+    ----------
+    shares
+        Columns of :data:`microbiome.taxa.tables.DECOMPOSITION`.
+    subjects
+        As :func:`people` returns it.
+    """
+    known = {column: name for column, name in _SHARES.items() if column in shares}
+    frame = _timed(shares[["subject", "sample", "day", *known]], subjects)
+    long = frame.melt(_BAR_KEYS, list(known), "of", "share").dropna(subset=["share"])
+    lost = long["of"].str.startswith("baseline_")
+    long = long.assign(outcome=long["of"].map(known), signed=long["share"].where(~lost, -long["share"]))
+    return long.drop(columns="of").reset_index(drop=True)
+
+
+def _timed(frame: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
+    """Add groups, the day as a unique label, and the order of samples; rows by subject and day."""
+    frame = by_group(frame, subjects).sort_values("day", kind="stable")
+    again = frame.groupby(["subject", "day"]).cumcount()
+    frame["time"] = frame["day"].astype(str) + again.map(lambda n: f" ({n + 1})" if n else "")
+    frame["order"] = frame.groupby("subject").cumcount()
+    position = {name: i for i, name in enumerate(subjects["subject"])}
+    frame["_subject"] = frame["subject"].map(position)
+    return frame.sort_values(["_subject", "order"], kind="stable")
+
+
 def rates_by_group(rates: pd.DataFrame, subjects: pd.DataFrame, group: str) -> pd.DataFrame:
     """Summarise each rate per group: mean over subjects of the subject's mean over its post samples, with the range.
 
-    Repeated samples of a subject count as one. Columns ``group, rate, subjects, samples, mean, low, high, numerator,
+    Repeated samples of a subject count as one. Columns ``group, rate, subjects, samples, mean, ci_low, ci_high`` (t on
+    the logit of the mean), ``low, high`` (lowest and highest subject), ``bound_low, bound_high`` (the mean if every
+    call below the limit of detection fell either way; missing where the rates have no bounds), ``numerator,
     denominator`` (counts added up over samples); groups without any value of a rate have ``subjects`` 0 and missing
     numbers.
     """
@@ -66,6 +111,11 @@ def rates_by_group(rates: pd.DataFrame, subjects: pd.DataFrame, group: str) -> p
         for rate, (over, under) in RATE_NAMES.items():
             known = part.dropna(subset=[rate])
             means = known.groupby("subject")[rate].mean()
+            interval = mean_interval(means.to_numpy(dtype=float))
+            bounds = [
+                known.groupby("subject")[f"{rate}_{end}"].mean().mean() if f"{rate}_{end}" in known else float("nan")
+                for end in ("low", "high")
+            ]
             rows.append(
                 {
                     "group": name,
@@ -73,8 +123,12 @@ def rates_by_group(rates: pd.DataFrame, subjects: pd.DataFrame, group: str) -> p
                     "subjects": len(means),
                     "samples": len(known),
                     "mean": means.mean(),
+                    "ci_low": interval.low,
+                    "ci_high": interval.high,
                     "low": means.min(),
                     "high": means.max(),
+                    "bound_low": bounds[0],
+                    "bound_high": bounds[1],
                     "numerator": known[list(over)].sum(axis=1).sum() if len(known) else float("nan"),
                     "denominator": known[list(under)].sum(axis=1).sum() if len(known) else float("nan"),
                 }
@@ -140,6 +194,38 @@ def _detected(outcomes: pd.DataFrame, source: str) -> pd.Series:
     if column in outcomes:
         return outcomes[column].astype("boolean")
     return outcomes["outcome"].isin(_DETECTED[source]).astype("boolean").mask(outcomes["outcome"].isna())
+
+
+def largest_analysis(frame: pd.DataFrame) -> tuple[int, int]:
+    """Return the subjects and samples (``n_subjects, n_samples``) of the largest analysis in a table of results."""
+    most = [frame[name].max() if name in frame and len(frame) else 0 for name in ("n_subjects", "n_samples")]
+    return (0 if pd.isna(most[0]) else int(most[0]), 0 if pd.isna(most[1]) else int(most[1]))
+
+
+def named_taxa(frame: pd.DataFrame, lineages: pd.DataFrame) -> pd.DataFrame:
+    """Add ``name`` and ``lineage`` (phylum and family) for reading, of the profile or else of the frame's columns."""
+    labels = label_taxa(frame["taxon"], lineages)
+    ranks = labels["lineage"].str.split(" › ")
+    labels["lineage"] = ranks.map(
+        lambda names: " › ".join(dict.fromkeys([names[0], names[3]])) if len(names) > 3 else ""
+    )
+    if "species" in frame and not len(lineages):
+        known = frame["species"].notna()
+        plain, family = (
+            frame[rank].fillna("").str.replace(r"^[a-z]__", "", regex=True).str.replace("_", " ")
+            for rank in ("species", "family")
+        )
+        leaf = frame["taxon"].str.rsplit("|").str[-1].str.replace(r"^[a-z]__", "", regex=True).str.replace("_", " ")
+        labels["name"] = labels["name"].where(~known, plain + " (" + leaf + ")")
+        labels["lineage"] = labels["lineage"].where(~known, family)
+    return frame.assign(name=labels["name"].to_numpy(), lineage=labels["lineage"].to_numpy())
+
+
+def unique_names(frame: pd.DataFrame) -> pd.Series:
+    """Return ``name`` with the taxon behind it where two taxa share one (profiles without SGBs)."""
+    per_taxon = frame.drop_duplicates("taxon").set_index("taxon")["name"]
+    twice = per_taxon.duplicated(keep=False)
+    return frame["taxon"].map(per_taxon.where(~twice, per_taxon + " [" + per_taxon.index + "]"))
 
 
 def label_taxa(taxa: pd.Series, lineages: pd.DataFrame) -> pd.DataFrame:

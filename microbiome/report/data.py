@@ -1,7 +1,8 @@
-"""Which tables the report is made of, where they lie, and reading them."""
+"""Reading the tables that the report is made of."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,68 +12,41 @@ from typing import Any
 
 import pandas as pd
 
+from microbiome.compare.tables import COMPARE, TRAJECTORIES
 from microbiome.diversity.tables import ALPHA, PCOA, PERMANOVA, SIMILARITY
 from microbiome.errors import InputError, Problem, collecting, raise_problems
+from microbiome.files import open_text
 from microbiome.metaphlan import is_metaphlan, read_metaphlan, taxonomy
+from microbiome.nulls.tables import NULLS
+from microbiome.report.places import INPUT_NAMES, WORDS, Inputs, inputs, metric_of
+from microbiome.sensitivity.tables import SENSITIVITY
 from microbiome.study import Study, read_study
-from microbiome.tables import OUTCOMES, RATES, READS
-from microbiome.tsv import open_text, read_result
+from microbiome.tables import LIMITS, OUTCOMES, RATES, READS, Table
+from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
+from microbiome.tsv import read_result
 
 __all__ = ["INPUT_NAMES", "Inputs", "Ordination", "Tables", "inputs", "metric_of", "read"]
 
-#: What the report can be made of, besides the tables of the study.
-INPUT_NAMES = (
-    "profile",
-    "reads",
-    "alpha",
-    "outcomes",
-    "rates",
-    "pcoa",
-    "permanova",
-    "similarity",
-    "provenance",
-    "link",
-)
-
-_SINGLE = ("reads", "alpha", "outcomes", "rates", "provenance")
-
-# Where the workflow puts each of them, below its results folder.
-_PLACES = {
-    "profile": "profiles/merged.tsv",
-    "reads": "qc/reads.tsv",
-    "alpha": "diversity/alpha.tsv",
-    "outcomes": "outcomes/outcomes.tsv",
-    "rates": "outcomes/rates.tsv",
-    "pcoa": "diversity/pcoa_*.tsv",
-    "permanova": "diversity/permanova_*.tsv",
-    "similarity": "diversity/similarity_*.tsv",
-    "provenance": "provenance.json",
+# Tables of which there is one, and those of which there may be one per column that makes groups.
+_ONE: dict[str, Table] = {
+    "reads": READS,
+    "alpha": ALPHA,
+    "limits": LIMITS,
+    "outcomes": OUTCOMES,
+    "rates": RATES,
+    "nulls": NULLS,
+    "decomposition": DECOMPOSITION,
 }
-# Linked besides: what belongs to what is shown, and tables of parts that are not shown here.
-_LINKED = (
-    "qc/multiqc.html",
-    "diversity/beta_*.tsv",
-    "strains/*.tsv",
-    "function/*.tsv",
-    "clinical/*.tsv",
-    "association/*.tsv",
-)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Paths of the tables; None or empty where there is none."""
-
-    profile: tuple[str, ...] = ()
-    reads: str | None = None
-    alpha: str | None = None
-    outcomes: str | None = None
-    rates: str | None = None
-    pcoa: tuple[str, ...] = ()
-    permanova: tuple[str, ...] = ()
-    similarity: tuple[str, ...] = ()
-    provenance: str | None = None
-    link: tuple[str, ...] = ()
+_BY_COLUMN: dict[str, Table] = {
+    "compare": COMPARE,
+    "trajectories": TRAJECTORIES,
+    "taxa": TAXA,
+    "retention": RETENTION,
+    "changes": CHANGES,
+    "sensitivity": SENSITIVITY,
+}
+# Of these each sample has to be in the samples table.
+_OF_SAMPLES = ("reads", "limits", "outcomes", "rates", "decomposition")
 
 
 @dataclass(frozen=True)
@@ -91,10 +65,14 @@ class Tables:
     ----------
     study
         Samples, subjects, doses.
-    reads, alpha, outcomes, rates
+    reads, alpha, limits, outcomes, rates, nulls, decomposition
         Result tables.
+    compare, trajectories, sensitivity, taxa, retention, changes
+        By the column that makes the groups; the empty string is for a table without groups.
     pcoa, permanova, similarity
         By beta metric.
+    comments
+        Lines above the header, by (name of the table, column that makes its groups).
     lineages
         Index taxon; ``lineage`` and a column per rank. Empty when the profile is not MetaPhlAn's.
     database
@@ -108,60 +86,25 @@ class Tables:
     study: Study
     reads: pd.DataFrame | None = None
     alpha: pd.DataFrame | None = None
+    limits: pd.DataFrame | None = None
     outcomes: pd.DataFrame | None = None
     rates: pd.DataFrame | None = None
+    nulls: pd.DataFrame | None = None
+    decomposition: pd.DataFrame | None = None
+    compare: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    trajectories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    sensitivity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    taxa: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    retention: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    changes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     pcoa: Mapping[str, Ordination] = field(default_factory=dict)
     permanova: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     similarity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    comments: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
     lineages: pd.DataFrame = field(default_factory=lambda: taxonomy([]))
     database: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     files: Sequence[tuple[str, str]] = ()
-
-
-def inputs(results: str | Path | None = None, **given: str | Sequence[str] | None) -> Inputs:
-    """Put the paths together: those given by name, and for the others what lies in the results folder of the workflow.
-
-    Parameters
-    ----------
-    results
-        Folder; None for no other tables than the given ones.
-    given
-        Keys of :data:`INPUT_NAMES`. None is looked for in `results`; an empty string or list means that there is none,
-        whatever lies there (a table of an earlier configuration, for example).
-
-    Raises
-    ------
-    InputError
-        When `results` is not a folder.
-    """
-    unknown = set(given) - set(INPUT_NAMES)
-    if unknown:
-        raise TypeError(f"not an input of the report: {', '.join(sorted(unknown))}")
-    chosen: dict[str, Any] = {}
-    folder = None if results is None else Path(results)
-    if folder is not None and not folder.is_dir():
-        raise InputError(
-            Problem("the results folder does not exist", "name the folder that the workflow wrote", str(results))
-        )
-    for name in INPUT_NAMES:
-        value = given.get(name)
-        paths = [path for path in ([value] if isinstance(value, str) else list(value or [])) if path]
-        if value is None and folder is not None and name in _PLACES:
-            paths = sorted(str(path) for path in folder.glob(_PLACES[name]))
-        chosen[name] = (paths[0] if paths else None) if name in _SINGLE else tuple(paths)
-    if folder is not None:
-        shown = {metric_of(path) for name in ("pcoa", "permanova", "similarity") for path in chosen[name]}
-        found = [str(path) for pattern in _LINKED for path in sorted(folder.glob(pattern))]
-        extra = [path for path in found if not Path(path).name.startswith("beta_") or metric_of(path) in shown]
-        chosen["link"] = tuple(dict.fromkeys([*chosen["link"], *extra]))
-    return Inputs(**chosen)
-
-
-def metric_of(path: str) -> str:
-    """Return the metric that a file name ends with: ``pcoa_bray_curtis.tsv`` gives ``bray_curtis``."""
-    stem = Path(path).name.removesuffix(".gz").removesuffix(".tsv")
-    return stem.split("_", 1)[1] if "_" in stem else stem
 
 
 def read(
@@ -178,12 +121,19 @@ def read(
     study: Study | None = None
     with collecting(problems):
         study = read_study(samples, subjects or None, doses or None)
-    found: dict[str, Any] = {}
-    for name, table in (("reads", READS), ("alpha", ALPHA), ("outcomes", OUTCOMES), ("rates", RATES)):
+    found: dict[str, Any] = {"comments": {}}
+    for name, table in _ONE.items():
         path = getattr(paths, name)
         if path:
             with collecting(problems):
                 found[name] = read_result(path, table)
+                found["comments"][name, ""] = _comments(open_text(path))
+    for name, table in _BY_COLUMN.items():
+        found[name] = {}
+        for path in getattr(paths, name):
+            with collecting(problems):
+                column = _add(found[name], read_result(path, table), path)
+                found["comments"][name, column] = _comments(open_text(path))
     for name in ("pcoa", "permanova", "similarity"):
         found[name] = {}
         for path in getattr(paths, name):
@@ -208,7 +158,7 @@ def read(
         for p, what in ((samples, "samples"), (subjects, "subjects"), (doses, "doses"))
         if p
     ]
-    files += [(path, _WORDS.get(name, name)) for name in INPUT_NAMES for path in _paths_of(getattr(paths, name))]
+    files += [(path, words) for name, words in WORDS.items() for path in _paths_of(getattr(paths, name))]
     return Tables(study=study, files=files, **found)
 
 
@@ -218,7 +168,7 @@ def _strangers(study: Study, paths: Inputs, found: Mapping[str, Any]) -> list[Pr
     Alpha diversity and ordination are made of all samples of the profile; those not in the study are passed over.
     """
     known = set(study.samples["sample"])
-    tables = [(getattr(paths, name), found.get(name)) for name in ("reads", "outcomes", "rates")]
+    tables = [(getattr(paths, name), found.get(name)) for name in _OF_SAMPLES]
     tables += [(path, found["similarity"].get(metric_of(path))) for path in paths.similarity]
     problems = []
     for path, frame in tables:
@@ -236,22 +186,27 @@ def _strangers(study: Study, paths: Inputs, found: Mapping[str, Any]) -> list[Pr
     return problems
 
 
-_WORDS = {
-    "profile": "abundance profiles",
-    "reads": "read accounting",
-    "alpha": "alpha diversity",
-    "outcomes": "outcome of every taxon in every post sample",
-    "rates": "counts and rates per post sample",
-    "pcoa": "ordination",
-    "permanova": "PERMANOVA",
-    "similarity": "similarity to donor and baseline",
-    "provenance": "versions, databases, parameters, checksums",
-    "link": "further result",
-}
-
-
 def _paths_of(value: str | Sequence[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or [])
+
+
+def _add(tables: dict[str, pd.DataFrame], frame: pd.DataFrame, path: str) -> str:
+    """Put a table beside those of other columns, under the column that it says, or else its name, makes the groups."""
+    said = [str(value) for value in frame["by"].dropna().unique()] if "by" in frame else []
+    column = said[0] if said else metric_of(path) if "_" in Path(path).name else ""
+    if column in tables:
+        what = f"groups by {column!r}" if column else "no groups"
+        raise InputError(Problem(f"a second table with {what}", "give one table per column", path, column="by"))
+    tables[column] = frame
+    return column
+
+
+def _comments(text: str) -> list[str]:
+    """Return the comment lines above the header, without their signs."""
+    return [
+        line.lstrip("# ").rstrip()
+        for line in itertools.takewhile(lambda line: line.startswith("#"), text.split("\n", 1000))
+    ]
 
 
 def _read_metric(name: str, path: str) -> Ordination | pd.DataFrame:
@@ -268,9 +223,7 @@ def _read_metric(name: str, path: str) -> Ordination | pd.DataFrame:
 
 def _explained(text: str, axes: int) -> tuple[float, ...]:
     """Read the explained fractions from the comment lines above the header."""
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
+    for line in _comments(text):
         if "explained" in line.lower():
             numbers = re.findall(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w])", line)
             return tuple(float(number) for number in numbers[:axes])

@@ -41,41 +41,116 @@
   };
 
   // Tables: a click on a heading sorts, numbers by value, and turns the order; empty cells stay last.
-  const value = (row, column) => {
-    const cell = row.cells[column];
-    return cell.dataset.sort ?? cell.textContent.trim();
-  };
-  const sort = (table, heading, column) => {
-    const down = heading.getAttribute("aria-sort") === "ascending";
-    const missing = (text) => text === "" || text === "–";
-    const rows = [...table.tBodies[0].rows].sort((one, other) => {
-      const [a, b] = [value(one, column), value(other, column)];
+  const missing = (text) => text === "" || text === "–";
+  const sorted = (rows, value, down) => {
+    const keyed = rows.map((row) => [value(row), row]);
+    keyed.sort(([a], [b]) => {
       if (missing(a) || missing(b)) return missing(a) - missing(b);
       const [x, y] = [Number(a), Number(b)];
       const order = Number.isNaN(x) || Number.isNaN(y) ? natural.compare(a, b) : x - y;
       return down ? -order : order;
     });
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-    table.tBodies[0].append(...rows);
+    return keyed.map(([, row]) => row);
   };
-  for (const table of document.querySelectorAll("main table")) {
-    [...table.tHead.rows[0].cells].forEach((heading, column) => {
+  const wordsOf = (input) => input.value.toLowerCase().split(/\s+/).filter(Boolean);
+
+  // A short table: its rows are in the page.
+  const plain = (table) => ({
+    sort: (column, down) => {
+      const value = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+      table.tBodies[0].append(...sorted([...table.tBodies[0].rows], value, down));
+    },
+    search: (words) => {
+      const rows = [...table.tBodies[0].rows];
+      for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      return [rows.filter((row) => !row.hidden).length, rows.length];
+    },
+  });
+
+  // A long table: its rows are JSON, and only those of one page are elements. Everything is set as text.
+  const paged = (block, table) => {
+    const cells = JSON.parse(document.getElementById(`rows-${block.dataset.rows}`).textContent);
+    const rows = cells.map((row) => row.map((cell) => (Array.isArray(cell) ? cell : [cell, "", ""])));
+    const texts = rows.map((row) => row.map(([text, , sub]) => `${text} ${sub}`).join(" ").toLowerCase());
+    const of = new Map(rows.map((row, i) => [row, texts[i]]));
+    const numeric = [...table.tHead.rows[0].cells].map((heading) => heading.classList.contains("num"));
+    const size = Number(block.dataset.page);
+    const [back, next] = block.querySelectorAll("button[data-turn]");
+    let [order, shown, first] = [rows, rows, 0];
+    const element = ([text, , sub], column) => {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      if (numeric[column]) cell.className = "num";
+      else if (text.length > 30 || sub) cell.className = "long";
+      if (sub) {
+        const more = document.createElement("span");
+        more.className = sub.includes("\n") ? "sub lines" : "sub";
+        more.textContent = sub.trim();
+        cell.append(" ", more);
+      }
+      return cell;
+    };
+    const show = () => {
+      const elements = shown.slice(first, first + size).map((row) => {
+        const line = document.createElement("tr");
+        line.append(...row.map(element));
+        return line;
+      });
+      table.tBodies[0].replaceChildren(...elements);
+      const last = Math.min(first + size, shown.length);
+      const count = (n) => n.toLocaleString("en");
+      const range = shown.length ? `Rows ${count(first + 1)} to ${count(last)} of ${count(shown.length)}` : "No rows";
+      block.querySelector(".place").textContent = range;
+      [back.disabled, next.disabled] = [first === 0, last >= shown.length];
+    };
+    let words = [];
+    const renew = () => {
+      shown = words.length ? order.filter((row) => words.every((word) => of.get(row).includes(word))) : order;
+      first = 0;
+      show();
+    };
+    for (const button of [back, next]) {
+      button.addEventListener("click", () => {
+        first = Math.max(0, first + Number(button.dataset.turn) * size);
+        show();
+        block.querySelector(".scroll").scrollTop = 0;
+      });
+    }
+    show();
+    return {
+      sort: (column, down) => {
+        order = sorted(rows, (row) => row[column][1] || row[column][0], down);
+        renew();
+      },
+      search: (given) => {
+        words = given;
+        renew();
+        return [shown.length, rows.length];
+      },
+    };
+  };
+
+  for (const block of document.querySelectorAll("main div.table")) {
+    const table = block.querySelector("table");
+    const view = block.dataset.rows ? paged(block, table) : plain(table);
+    const headings = [...table.tHead.rows[0].cells];
+    headings.forEach((heading, column) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = heading.textContent;
       heading.replaceChildren(button);
-      button.addEventListener("click", () => sort(table, heading, column));
+      button.addEventListener("click", () => {
+        const down = heading.getAttribute("aria-sort") === "ascending";
+        for (const other of headings) other.removeAttribute("aria-sort");
+        heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+        view.sort(column, down);
+      });
     });
-  }
-  for (const input of document.querySelectorAll("input[data-search]")) {
-    const block = document.getElementById(input.dataset.search);
-    input.addEventListener("input", () => {
-      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const rows = [...block.querySelectorAll("tbody tr")];
-      for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
-      const shown = rows.filter((row) => !row.hidden).length;
-      block.querySelector(".found").textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    const input = block.querySelector("input[data-search]");
+    input?.addEventListener("input", () => {
+      const words = wordsOf(input);
+      const [shown, all] = view.search(words);
+      block.querySelector(".found").textContent = words.length ? `${shown} of ${all} rows` : "";
     });
   }
 

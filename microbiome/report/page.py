@@ -18,13 +18,15 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from microbiome.files import atomic_path, write_text
 from microbiome.report import sections
-from microbiome.report.blocks import Figure, FigureGroup, Section, file_key, tsv_uri
+from microbiome.report.blocks import Figure, FigureGroup, Section, TableBlock, file_key, tsv_name, tsv_uri
+from microbiome.report.citations import cited
 from microbiome.report.data import Inputs, Tables, read
+from microbiome.report.methods import methods
 from microbiome.report.roster import people, sample_table, scheme
 from microbiome.report.sections import sources
-from microbiome.report.text import cited, methods
-from microbiome.tsv import atomic_path, write_table, write_text
+from microbiome.tsv import write_table
 
 __all__ = ["build", "render", "report", "script_json", "write_figures"]
 
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_TITLE = "Trial report"
 _VEGA_LITE = "6.4"
+_PAGE = 50  # rows of a long table that are shown at a time
 _GLOBALS = "window.vegaEmbed = vegaEmbed;"
 
 
@@ -110,7 +113,12 @@ def build(tables: Tables, title: str = "", output: str = "-") -> Page:
         sections.similarity(tables, samples, by),
         sections.outcomes(tables, subjects, by),
         sections.rates(tables, subjects, by),
+        sections.chance(tables, subjects),
+        *sections.comparisons(tables, subjects),
+        sections.sensitivity(tables, subjects),
+        sections.decomposition(tables, subjects, by),
         sections.taxa(tables, subjects),
+        sections.limits(tables, samples, by),
         Section("methods", "Methods", (), sources.software(tables, version)),
         sources.files(tables, output),
     ]
@@ -130,12 +138,10 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals.update(tsv_uri=tsv_uri, file_key=file_key)
+    environment.globals.update(tsv_uri=tsv_uri, tsv_name=tsv_name, file_key=file_key, rows_of_a_page=_PAGE)
     scripts = [_bundle(), _resource("page.js")]
     numbers = {figure.key: i for i, figure in enumerate(page.figures, 1)}
-    tables = [
-        block.key for section in page.sections for block in section.blocks if getattr(block, "kind", "") == "table"
-    ]
+    tables = [block for section in page.sections for block in section.blocks if isinstance(block, TableBlock)]
     return environment.get_template("template.html").render(
         page=page,
         version=importlib.metadata.version("fmt-microbiome"),
@@ -144,7 +150,8 @@ def render(page: Page) -> str:
         policy=_policy(scripts),
         specs={figure.key: script_json(figure.spec) for figure in page.figures},
         figure_number=numbers,
-        table_number={key: i for i, key in enumerate(tables, 1)},
+        table_number={table.key: i for i, table in enumerate(tables, 1)},
+        paged={table.key: script_json(table.packed) for table in tables if len(table.rows) > 2 * _PAGE},
     )
 
 

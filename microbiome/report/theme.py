@@ -13,6 +13,7 @@ __all__ = [
     "CONFIG",
     "DONOR_COLOURS",
     "FIGURE_WIDTH",
+    "GROUP_COLOURS",
     "KIND_SHAPES",
     "NEUTRAL",
     "OUTCOME_COLOURS",
@@ -34,6 +35,8 @@ NEUTRAL = "#8A9099"
 
 RESPONSE_COLOURS = {"responder": _BLUE, "non-responder": _VERMILION, "response unknown": NEUTRAL}
 ARM_COLOURS = (_GREEN, _PURPLE, _ORANGE, _SKY, _BLUE, _VERMILION, NEUTRAL)
+#: Groups by any other column, so that they are not taken for arms or responders.
+GROUP_COLOURS = (_ORANGE, _SKY, _PURPLE, _GREEN, _BLACK, _VERMILION, _BLUE)
 DONOR_COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, _VERMILION, _BLACK)
 _SHAPES = ("triangle-down", "square", "cross", "triangle-up", "diamond")
 

@@ -4,4 +4,7 @@ Rooms: :mod:`parameters` (everything that can be set), :mod:`taxa` (names), :mod
 whom and when), :mod:`ecology` (which strains each sample holds), :mod:`trial` (the two together, with the true
 outcomes), :mod:`observe` (profiles as MetaPhlAn would print them), :mod:`database`, :mod:`strains` and :mod:`reads`
 (sequences), :mod:`write` (files), :mod:`accuracy` (a workflow's results against the truth).
+
+Trials by the thousand, as tables only and drawn from real stool's turnover, prevalence and depth rather than from a
+demo's few taxa, come from :mod:`panel`, with :mod:`panel_parameters`, :mod:`panel_design` and :mod:`panel_ecology`.
 """

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting, raise_problems
+from microbiome.features import read_features
 from microbiome.simulate.tables import ACCURACY, TRUTH_OUTCOMES, TRUTH_READS
-from microbiome.tsv import read_features, read_table
+from microbiome.tsv import read_table
 
 __all__ = ["Limits", "Truth", "Verdict", "accuracy", "judge", "read_truth"]
 

@@ -21,7 +21,7 @@ def samples_table(parameters: Parameters) -> pd.DataFrame:
     Donors ``D01...`` give samples ``D01-1...`` (no day). Recipients ``R01...`` give ``R01-T0, R01-T1, ...`` on the
     planned days, shifted by up to ``day_jitter`` days. The last recipient was screened before: ``-S``, 21 days before
     the first planned visit. With ``shallow_sample`` the first recipient gives one more sample 28 days after the last
-    visit.
+    visit. Visits after a drop-out have no row.
     """
     rng = stream(parameters.seed, "days")
     rows: list[tuple[str, str, str, int | None]] = [
@@ -33,9 +33,10 @@ def samples_table(parameters: Parameters) -> pd.DataFrame:
     for subject in recipients:
         shifts = rng.integers(-parameters.day_jitter, parameters.day_jitter, len(parameters.days), endpoint=True)
         days = _shift_days(parameters.days, shifts.tolist())
+        visits = list(enumerate(days))[: _last_visit(parameters, subject, days)]
         if subject == recipients[-1]:
             rows.append((f"{subject}-S", subject, "recipient", min(days) - 21))
-        rows += [(f"{subject}-T{visit}", subject, "recipient", day) for visit, day in enumerate(days)]
+        rows += [(f"{subject}-T{visit}", subject, "recipient", day) for visit, day in visits]
         if subject == recipients[0] and parameters.shallow_sample:
             rows.append((f"{subject}-T{len(days)}", subject, "recipient", days[-1] + 28))
     frame = pd.DataFrame(rows, columns=_COLUMNS)
@@ -120,8 +121,8 @@ def subjects_table(parameters: Parameters) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype(integers)
 
 
-def depths(parameters: Parameters, samples: pd.DataFrame) -> pd.DataFrame:
-    """Return how each sample is sequenced.
+def depths(parameters: Parameters, samples: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
+    """Return how each sample of the study is sequenced.
 
     Returns
     -------
@@ -135,11 +136,12 @@ def depths(parameters: Parameters, samples: pd.DataFrame) -> pd.DataFrame:
     single = _single(samples)
     recipients = samples[samples["role"] == "recipient"]
     shallow = recipients.loc[recipients["subject"] == recipients["subject"].iloc[0], "sample"].iloc[-1]
-    for i, (sample, day) in enumerate(zip(samples["sample"], samples["day"], strict=True)):
+    post = _post_factors(parameters, subjects)
+    for i, (sample, subject, day) in enumerate(samples[["sample", "subject", "day"]].itertuples(index=False)):
         rng = stream(parameters.seed, "depth", sample)
         factor = float(np.clip(np.exp(rng.normal(0, parameters.depth_sd)), 0.7, 1.5))
         if not pd.isna(day) and day > 0:
-            factor *= parameters.post_depth
+            factor *= post[subject]
         pairs = max(1, round(parameters.read_pairs * factor))
         units = 3 if i % 9 == 8 else 2 if i % 4 == 1 else 1
         if parameters.shallow_sample and sample == shallow:
@@ -160,6 +162,27 @@ def depths(parameters: Parameters, samples: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("sample")
+
+
+def _post_factors(parameters: Parameters, subjects: pd.DataFrame) -> dict[str, float]:
+    """Return the factor on the depth of each subject's samples after day 0."""
+    factors = {}
+    for subject, arm, best in subjects[["subject", "arm", "best_response"]].itertuples(index=False):
+        factors[subject] = parameters.post_depth
+        if arm == "placebo":
+            factors[subject] *= parameters.placebo_depth
+        if best in ("SD", "PD"):
+            factors[subject] *= parameters.nonresponder_depth
+    return factors
+
+
+def _last_visit(parameters: Parameters, subject: str, days: list[int]) -> int:
+    """Return to how many of the planned visits a recipient comes."""
+    first_post = sum(day <= 0 for day in days)
+    if parameters.shallow_sample and subject == _names("R", parameters.recipients)[0]:
+        return len(days)
+    leaves = stream(parameters.seed, "dropout", subject).random(len(days) - first_post - 1) < parameters.dropout
+    return first_post + 1 + (int(np.argmax(leaves)) if leaves.any() else len(leaves))
 
 
 def _shift_days(planned: tuple[int, ...], shifts: list[int]) -> list[int]:

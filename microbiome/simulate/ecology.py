@@ -54,8 +54,9 @@ def communities(
       strains, with probability :math:`logit^{-1}(e_i \pm response\_effect)` (plus for responders). Of a shared taxon,
       the first dose drives it out with ``shared_loss``; else the donor's strain joins (``coexistence``; its share is
       Beta(2, 2), kept within 0.15..0.85), replaces the resident (``replacement``), or has no effect. A resident taxon
-      that the product lacks is driven out by the first dose with ``displacement``. The level of each product taxon
-      moves ``donor_pull`` of the way to the donor's.
+      that the product lacks is driven out by the first dose with ``displacement``; both probabilities are moved by
+      :math:`\pm loss\_effect` on the logit. The level of each product taxon moves ``donor_pull`` of the way to the
+      donor's.
     * Sample: log abundance = level + N(0, sample_sd^2), exponentiated, closed to 1 over the carried taxa, raised to
       ``min_abundance`` where below it, and closed again. Abundance is in genome copies, as MetaPhlAn's is; equal to
       its relative abundance without unclassified reads.
@@ -94,7 +95,7 @@ def communities(
     best = dict(zip(subjects["subject"], subjects["best_response"], strict=True))
     for recipient, group in samples[samples["role"] == "recipient"].groupby("subject", sort=False):
         subject = str(recipient)
-        effect = parameters.response_effect * (1 if best[subject] in ("CR", "PR") else -1)
+        sign = 1 if best[subject] in ("CR", "PR") else -1
         people.add(subject, prevalence * parameters.recipient_richness)
         # On a day with both, the sample comes before the dose.
         own = doses.loc[doses["subject"] == subject, ["day", "donor", "donor_sample"]]
@@ -112,7 +113,7 @@ def communities(
                 all_lots = samples.loc[samples["subject"] == name, "sample"].tolist()
                 lots = all_lots if product_lot is None else [product_lot]
                 product = _pool([held[sample] for sample in lots])
-                people.dose(subject, name, product, effect, first=bool(day == own["day"].min()))
+                people.dose(subject, name, product, sign, first=bool(day == own["day"].min()))
     return _abundance(parameters, taxa, held), _strains(samples, held)
 
 
@@ -174,16 +175,18 @@ class _People:
             elif draw[1] < changed:
                 strains[name] = self._arrival(person, name)
 
-    def dose(self, person: str, donor: str, product: Community, effect: float, first: bool) -> None:
-        """Give a donor product."""
+    def dose(self, person: str, donor: str, product: Community, sign: int, first: bool) -> None:
+        """Give a donor product; `sign` is 1 for a responder and -1 for others."""
         p, rng, strains = self.parameters, self.rng[person], self.strains[person]
+        effect = sign * p.response_effect
+        displacement, shared_loss = (_moved(chance, sign * p.loss_effect) for chance in (p.displacement, p.shared_loss))
         for taxon, logit in self.engraft.items():
             name = str(taxon)
             fate, kind, share = rng.random(), rng.random(), _share(rng)
             given = product.strains.get(name)
             resident = strains.get(name)
             if given is None:
-                if resident and first and fate < p.displacement and len(strains) > 1:
+                if resident and first and fate < displacement and len(strains) > 1:
                     del strains[name]
                 continue
             level = self.level[person]
@@ -192,7 +195,7 @@ class _People:
             if resident is None:
                 if fate < 1 / (1 + np.exp(-(logit + effect))):
                     strains[name] = arriving
-            elif first and fate < p.shared_loss and len(strains) > 1:
+            elif first and fate < shared_loss and len(strains) > 1:
                 del strains[name]
             elif kind < p.coexistence:
                 strains[name] = _mix([(resident, 1 - share), (arriving, share)])
@@ -229,6 +232,13 @@ def _mix(parts: list[tuple[tuple[Carried, ...], float]]) -> tuple[Carried, ...]:
 
 def _share(rng: np.random.Generator) -> float:
     return float(np.clip(rng.beta(2, 2), _MINOR, 1 - _MINOR))
+
+
+def _moved(chance: float, effect: float) -> float:
+    """Add to the logit of a probability; 0 and 1 stay what they are."""
+    if effect == 0 or chance in (0.0, 1.0):
+        return chance
+    return float(1 / (1 + np.exp(-effect) * (1 - chance) / chance))
 
 
 def _name(taxon: object, holder: str) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
-import numpy as np
-
 from microbiome.errors import Problem, raise_problems
+from microbiome.seeds import stream
 
 __all__ = ["Parameters", "stream"]
 
@@ -53,6 +51,9 @@ class Parameters:
     response_effect
         Added to the logit of that probability for responders, and taken from it for the others; 0 = engraftment has
         no part in response.
+    loss_effect
+        Added to the logits of ``displacement`` and ``shared_loss`` for responders, and taken from them for the others;
+        0 = loss has no part in response.
     displacement, shared_loss
         Probability that the first dose drives out a resident taxon that the product lacks, or holds as well.
     coexistence, replacement
@@ -71,6 +72,11 @@ class Parameters:
         0.7 and 1.5 times the median.
     post_depth
         Factor on the depth of samples after day 0 (of placebo recipients too).
+    placebo_depth, nonresponder_depth
+        Further factors on the depth of samples after day 0, of placebo recipients and of recipients without response.
+    dropout
+        Probability that a recipient who came to a visit after day 0 comes to no later one. The first such visit is
+        always kept, and so are those of the recipient with the shallow sample.
     shallow_pairs, min_reads
         Read pairs of the shallow sample; reads without host below which a sample counts as too shallow.
     host, junk
@@ -105,6 +111,7 @@ class Parameters:
     engraftment: float = 0.45
     engraftment_sd: float = 1.0
     response_effect: float = 0.0
+    loss_effect: float = 0.0
     displacement: float = 0.25
     shared_loss: float = 0.1
     coexistence: float = 0.35
@@ -119,6 +126,9 @@ class Parameters:
     read_pairs: int = 12_000
     depth_sd: float = 0.25
     post_depth: float = 1.0
+    placebo_depth: float = 1.0
+    nonresponder_depth: float = 1.0
+    dropout: float = 0.0
     shallow_pairs: int = 150
     min_reads: int = 1000
     host: float = 0.06
@@ -185,6 +195,7 @@ class Parameters:
             "second_strain",
             "common_strain",
             "response_rate",
+            "dropout",
             "host",
             "junk",
         ]
@@ -199,7 +210,8 @@ class Parameters:
         for name in ("taxon_sd", "subject_sd", "sample_sd", "engraftment_sd", "depth_sd", "spacer", "insert_sd"):
             want(name, getattr(self, name) >= 0, "give 0 or more")
         want("insert_mean", self.insert_mean >= self.read_length, "give --read-length or more")
-        want("post_depth", self.post_depth > 0, "give a factor above 0")
+        for name in ("post_depth", "placebo_depth", "nonresponder_depth"):
+            want(name, getattr(self, name) > 0, "give a factor above 0")
         return list({(problem.column, problem.message): problem for problem in found}.values())
 
     @property
@@ -216,11 +228,3 @@ class Parameters:
 def option(name: str) -> str:
     """Spell a parameter as an option of the command line."""
     return "--" + name.replace("_", "-")
-
-
-def stream(seed: int, *names: str) -> np.random.Generator:
-    """Return the random generator of one part of the simulation, named so that no part shifts the numbers of another.
-
-    A trial with one more recipient, or with reads, thus has the same first recipients and the same tables.
-    """
-    return np.random.default_rng([seed, zlib.crc32("\0".join(names).encode())])

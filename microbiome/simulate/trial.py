@@ -62,7 +62,7 @@ def simulate_trial(parameters: Parameters) -> Trial:
     samples = samples_table(parameters)
     subjects = subjects_table(parameters)
     doses = doses_table(parameters)
-    depth = depths(parameters, samples)
+    depth = depths(parameters, samples, subjects)
     samples = samples.assign(reads=samples["sample"].map(depth["reads"]).astype("Int64"))
     abundance, strains = communities(parameters, list(taxa.index), samples, subjects, doses)
     outcomes = true_outcomes(samples, doses, strains)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from microbiome.errors import InputError, Problem
+from microbiome.features import write_features
 from microbiome.simulate.database import DATABASE, HOST, write_database, write_host
 from microbiome.simulate.observe import exact_profile, observe, profile_text
 from microbiome.simulate.parameters import Parameters
@@ -21,7 +22,7 @@ from microbiome.simulate.strains import Genomes, host_genome
 from microbiome.simulate.tables import TRUTH_READS
 from microbiome.simulate.trial import Trial, simulate_trial
 from microbiome.tables import UNITS
-from microbiome.tsv import write_features, write_table
+from microbiome.tsv import write_table
 
 __all__ = ["write_trial"]
 

@@ -10,6 +10,15 @@ from snakemake.logging import logger
 from microbiome.errors import InputError
 from microbiome.tables import ID_PATTERN
 from microbiome.workflow import prepare
+from microbiome.workflow_options import (
+    compare_options,
+    null_options,
+    outcome_options,
+    permanova_options,
+    rate_options,
+    sensitivity_options,
+    taxon_options,
+)
 
 # Jobs find the programs of the environment that runs Snakemake, and the scripts of the workflow, without a path in their
 # command: a checkout that moves would otherwise rerun everything.

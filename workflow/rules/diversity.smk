@@ -90,8 +90,8 @@ rule permanova:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        tables=PLAN.table_options(doses=False),
-        test=PLAN.permanova_options(),
+        tables=PLAN.table_options("samples", "subjects"),
+        test=permanova_options(config),
     message:
         "PERMANOVA: {wildcards.metric}"
     shell:

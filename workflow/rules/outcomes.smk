@@ -1,10 +1,39 @@
-# What became of each taxon, and the rates.
+# What each sample can show, what became of each taxon, and the rates.
+
+
+rule limits:
+    input:
+        profile=PLAN.profile,
+        tables=PLAN.tables(),
+        reads="<results>/qc/reads.tsv",
+    output:
+        "<results>/outcomes/limits.tsv",
+    log:
+        "<logs>/limits.log",
+    benchmark:
+        "<benchmarks>/limits.tsv"
+    conda:
+        "../../envs/microbiome.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        profile=PLAN.profile_options(),
+        tables=PLAN.table_options(),
+        detection=config["profile"]["detection"],
+    message:
+        "limit of detection of every sample"
+    shell:
+        "microbiome limits {params.profile} {params.tables} --reads {input.reads:q} --detection {params.detection}"
+        " -o {output:q} 2> {log:q}"
 
 
 rule outcomes:
     input:
         profile=PLAN.profile,
         tables=PLAN.tables(),
+        reads="<results>/qc/reads.tsv",
     output:
         "<results>/outcomes/outcomes.tsv",
     log:
@@ -20,11 +49,11 @@ rule outcomes:
     params:
         profile=PLAN.profile_options(),
         tables=PLAN.table_options(),
-        detection=config["profile"]["detection"],
+        calls=outcome_options(config),
     message:
         "outcome of every taxon"
     shell:
-        "microbiome outcomes {params.profile} {params.tables} --detection {params.detection}"
+        "microbiome outcomes {params.profile} {params.tables} --reads {input.reads:q} {params.calls}"
         " -o {output:q} 2> {log:q}"
 
 

@@ -3,7 +3,7 @@
 
 rule metaphlan:
     input:
-        reads=lambda wildcards: PLAN.clean(wildcards.sample),
+        reads=lambda wildcards: PLAN.to_profile(wildcards.sample),
         database=PLAN.database_files(),
     output:
         profile="<results>/profiles/{sample}_profile.tsv",

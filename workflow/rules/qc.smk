@@ -8,6 +8,11 @@ rule read_accounting:
         units=PLAN.per_sample("qc/units/{sample}.tsv"),
         fastp=PLAN.per_sample("qc/fastp/{sample}.json"),
         host=PLAN.per_sample("qc/host/{sample}.tsv") if config["host_index"] else [],
+        rarefied=(
+            PLAN.per_sample("qc/rarefied/{sample}.tsv")
+            if config["rarefy_reads"]
+            else []
+        ),
         profiled=PLAN.per_sample("qc/metaphlan/{sample}.tsv"),
     output:
         "<results>/qc/reads.tsv",
@@ -27,8 +32,8 @@ rule read_accounting:
         "count the reads of every step"
     shell:
         "microbiome reads --samples {input.samples:q} --profile {input.profiles:q} --rank {params.rank}"
-        " --units {input.units:q} --fastp {input.fastp:q} --host {input.host:q} --profiled {input.profiled:q}"
-        " -o {output:q} 2> {log:q}"
+        " --units {input.units:q} --fastp {input.fastp:q} --host {input.host:q} --rarefied {input.rarefied:q}"
+        " --profiled {input.profiled:q} -o {output:q} 2> {log:q}"
 
 
 rule multiqc:

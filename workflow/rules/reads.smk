@@ -1,4 +1,5 @@
-# From the FASTQ files of each sample to reads that are trimmed and free of host reads. Both mates of a pair are one job.
+# From the FASTQ files of each sample to reads that are trimmed, free of host reads and, if asked for, as many as in all
+# other samples. Both mates of a pair are one job.
 # No two samples can share a file, whatever they are called: each step has its folder, and a name ends in what it holds.
 
 
@@ -129,3 +130,31 @@ rule remove_host:
         "remove_host.py --sample {wildcards.sample} --index {params.index:q} --reads {input.reads:q}"
         " --threads {threads} --out {output.reads:q} --summary {output.summary:q} --counts {output.counts:q}"
         " > {log:q} 2>&1"
+
+
+rule rarefy_reads:
+    input:
+        reads=lambda wildcards: PLAN.clean(wildcards.sample),
+    output:
+        reads=temp("<results>/reads/rarefied/{sample}.fastq.gz"),
+        counts="<results>/qc/rarefied/{sample}.tsv",
+    log:
+        "<logs>/rarefy_reads/{sample}.log",
+    benchmark:
+        "<benchmarks>/rarefy_reads/{sample}.tsv"
+    conda:
+        "../../envs/microbiome.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
+        runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 10, 5)
+        * attempt,
+    params:
+        paired=lambda wildcards: "--paired" if PLAN.paired(wildcards.sample) else "",
+        depth=config["rarefy_reads"],
+        seed=config["seed"],
+    message:
+        "{wildcards.sample}: draw {params.depth} reads"
+    shell:
+        "rarefy_reads.py --sample {wildcards.sample} --reads {input.reads:q} {params.paired} --depth {params.depth}"
+        " --seed {params.seed} --out {output.reads:q} --counts {output.counts:q} > {log:q} 2>&1"

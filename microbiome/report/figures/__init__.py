@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from microbiome.report.figures.bars import decomposition, outcomes
+from microbiome.report.figures.chance import overall, recipients
+from microbiome.report.figures.comparison import effects, trajectories
 from microbiome.report.figures.diversity import alpha, ordination, similarity
-from microbiome.report.figures.fate import outcomes, rates, taxa
+from microbiome.report.figures.fate import rates, taxa
+from microbiome.report.figures.limits import limits
+from microbiome.report.figures.sensitivity import over_thresholds, signs, thresholds
+from microbiome.report.figures.taxa import retention, retention_of_taxa, taxon_rates
 from microbiome.report.figures.trial import depth, reads, timeline
 
-__all__ = ["alpha", "depth", "ordination", "outcomes", "rates", "reads", "similarity", "taxa", "timeline"]
+__all__ = [
+    "alpha",
+    "decomposition",
+    "depth",
+    "effects",
+    "limits",
+    "ordination",
+    "outcomes",
+    "over_thresholds",
+    "overall",
+    "rates",
+    "reads",
+    "recipients",
+    "retention",
+    "retention_of_taxa",
+    "signs",
+    "similarity",
+    "taxa",
+    "taxon_rates",
+    "thresholds",
+    "timeline",
+    "trajectories",
+]

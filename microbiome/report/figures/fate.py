@@ -1,4 +1,4 @@
-"""Figures of what became of the taxa: outcomes, rates, and the taxa that engrafted or were depleted most."""
+"""Figures of what became of the taxa: rates, and the taxa that engrafted or were depleted most."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 from microbiome.report.figures.parts import (
     INK,
     SOFT,
-    counted,
     finish,
     group_shapes,
     over_time,
@@ -18,117 +17,11 @@ from microbiome.report.figures.parts import (
     tips,
 )
 from microbiome.report.roster import Scheme
-from microbiome.report.theme import FIGURE_WIDTH, OUTCOME_COLOURS, OUTCOME_ORDER
+from microbiome.report.theme import FIGURE_WIDTH, OUTCOME_COLOURS
 
-__all__ = ["outcomes", "rates", "taxa"]
+__all__ = ["rates", "taxa"]
 
-_CELL_SPACING = 14
 _EVENT_COLOURS = {"engrafted": OUTCOME_COLOURS["engrafted"], "depleted": OUTCOME_COLOURS["depleted"]}
-
-
-def outcomes(frame: pd.DataFrame, group: str) -> Any:
-    """Draw the seven outcomes as stacked bars: above the line what the post sample holds, below what it lacks.
-
-    A panel per subject with a bar per time point; where each subject has one post sample, one panel with a bar per
-    subject.
-
-    Parameters
-    ----------
-    frame
-        As :func:`microbiome.report.roster.outcome_bars` returns it.
-    group
-        Column by whose values subjects are grouped, or empty.
-    """
-    frame = frame.assign(rank=frame["outcome"].map({name: i for i, name in enumerate(OUTCOME_ORDER)}))
-    totals = frame.groupby(["sample", frame["signed"] < 0])["signed"].sum()
-    domain = [min(float(totals.min()), 0.0) * 1.04, max(float(totals.max()), 0.0) * 1.04]
-    names = list(dict.fromkeys(frame[group])) if group else [""]
-    parts = [(name, frame[frame[group] == name] if group else frame) for name in names]
-    most = int(frame.groupby("subject")["sample"].nunique().max())
-    room = (FIGURE_WIDTH - 62 * len(parts)) / frame["subject"].nunique()
-    blocks = []
-    for name, part in parts:
-        title = counted(name or "recipients", part["subject"])
-        if most == 1:
-            blocks.append(_bars_by_subject(part, domain, title, max(4.0, min(34.0, room))))
-        else:
-            step = max(20.0, min(34.0, (room - _CELL_SPACING) / most))
-            blocks.append(_bars_over_time(part, domain, title, most, step))
-    total = sum(width for _, width in blocks) + 22 * (len(blocks) - 1)
-    charts = [chart for chart, _ in blocks]
-    combined = alt.hconcat(*charts, spacing=22) if total <= FIGURE_WIDTH - 10 else alt.vconcat(*charts, spacing=22)
-    return finish(combined, "Outcomes of the taxa of each subject over time, as stacked bars.")
-
-
-def _stack(domain: list[float], x: Any, size: float) -> Any:
-    bars = (
-        alt.Chart()
-        .mark_bar(size=size, stroke="white", strokeWidth=0.6)
-        .encode(
-            x=x,
-            y=alt.Y(
-                "signed:Q",
-                title="lacks  ←  taxa  →  holds",
-                stack="zero",
-                scale=alt.Scale(domain=domain, nice=False),
-                axis=alt.Axis(labelExpr="format(abs(datum.value), '~s')", tickCount=6),
-            ),
-            color=alt.Color(
-                "outcome:N",
-                title=None,
-                scale=scale_of({name: OUTCOME_COLOURS[name] for name in OUTCOME_ORDER}),
-                legend=alt.Legend(symbolType="square", columns=7, labelExpr="replace(datum.label, '_', ' ')"),
-            ),
-            order=alt.Order("rank:Q"),
-            tooltip=tips("subject:N", "arm:N", "response:N", "sample:N", "day:Q", "outcome:N", "taxa:Q"),
-        )
-    )
-    zero = alt.Chart().mark_rule(color=INK, strokeWidth=1).encode(y=alt.datum(0))
-    return bars, zero
-
-
-def _bars_over_time(frame: pd.DataFrame, domain: list[float], title: str, most: int, step: float) -> tuple[Any, float]:
-    """Facet of one group, with room for `most` bars of `step` pixels in each panel; and its width."""
-    subjects = list(dict.fromkeys(frame["subject"]))
-    turned = most > 4 or frame["time"].str.len().max() > 3
-    cell, spacing = max(46.0, step * most), _CELL_SPACING
-    columns = max(1, min(len(subjects), int((FIGURE_WIDTH - 50 + spacing) // (cell + spacing))))
-    x = alt.X(
-        "time:N",
-        title=None,
-        sort=alt.EncodingSortField("order", op="min"),
-        axis=alt.Axis(labelAngle=-90 if turned else 0, ticks=False, labelPadding=4, domain=False),
-    )
-    chart = (
-        alt.layer(*_stack(domain, x, 0.65 * step), data=frame)
-        .properties(width=cell, height=180 if len(subjects) <= 40 else 120)
-        .facet(
-            facet=alt.Facet(
-                "subject:N",
-                title=None,
-                sort=subjects,
-                header=alt.Header(labelLimit=cell + 8, labelFontWeight=500, labelPadding=4),
-            ),
-            columns=columns,
-            spacing={"row": 14, "column": spacing},
-            title=title,
-        )
-        .resolve_scale(x="independent")
-    )
-    return chart, columns * (cell + spacing) + 40
-
-
-def _bars_by_subject(frame: pd.DataFrame, domain: list[float], title: str, step: float) -> tuple[Any, float]:
-    """One panel of a group whose subjects have one post sample each, `step` pixels per subject; and its width."""
-    subjects = list(dict.fromkeys(frame["subject"]))
-    x = alt.X(
-        "subject:N",
-        title=None,
-        sort=subjects,
-        axis=alt.Axis(labels=step >= 9, labelAngle=-90, ticks=False, labelPadding=4, labelLimit=90, domain=False),
-    )
-    chart = alt.layer(*_stack(domain, x, 0.62 * step), data=frame)
-    return chart.properties(width=alt.Step(step), height=230, title=title), step * len(subjects) + 40
 
 
 def rates(frame: pd.DataFrame, by: Scheme, titles: dict[str, str]) -> Any:
@@ -137,7 +30,7 @@ def rates(frame: pd.DataFrame, by: Scheme, titles: dict[str, str]) -> Any:
     Parameters
     ----------
     frame
-        Long: ``subject, sample, day, arm, response, rate, value``.
+        Long: ``subject, sample, day, arm, response, rate, value``, and ``low`` and ``high`` where bounds are known.
     by
         What the colour means.
     titles
@@ -148,13 +41,14 @@ def rates(frame: pd.DataFrame, by: Scheme, titles: dict[str, str]) -> Any:
     width = (FIGURE_WIDTH - 52 - 18 * (len(shown) - 1)) / max(len(shown), 1)
     single = int(known.groupby("subject")["sample"].nunique().max()) == 1
     days = [0.0, float(known["day"].max())]
+    bounds = ("low", "high") if "low" in known else ()
     charts = []
     for i, (key, name) in enumerate(shown.items()):
         part = known[known["rate"] == key]
         if single:
-            chart = _strip(part, by, i == 0, (width, 210))
+            chart = _strip(part, by, i == 0, (width, 210), bounds)
         else:
-            chart = over_time(part, by, "value", "fraction", [0, 1.04], (width, 210), i == 0, days)
+            chart = over_time(part, by, "value", "fraction", [0, 1.04], (width, 210), i == 0, days, bounds)
         charts.append(chart.properties(title=name))
     # Panels have as many groups as have the rate: each needs its own places.
     return finish(
@@ -162,11 +56,12 @@ def rates(frame: pd.DataFrame, by: Scheme, titles: dict[str, str]) -> Any:
     )
 
 
-def _strip(frame: pd.DataFrame, by: Scheme, axis: bool, size: tuple[float, float]) -> Any:
+def _strip(frame: pd.DataFrame, by: Scheme, axis: bool, size: tuple[float, float], bounds: tuple[str, ...] = ()) -> Any:
     """Points of one rate per group, side by side; the mean of each group as a bar."""
     groups = [name for name in by.colours if (frame[by.colour] == name).any()]
     # Spread by rank, not by chance: the same input gives the same picture.
-    spread = frame.sort_values("value").groupby(by.colour).cumcount() % 5
+    most = int(frame.groupby(by.colour).size().max())
+    spread = frame.sort_values("value", kind="stable").groupby(by.colour).cumcount() % max(5, min(most, 15))
     frame = frame.assign(spread=spread)
     x = alt.X(
         f"{by.colour}:N",
@@ -174,26 +69,28 @@ def _strip(frame: pd.DataFrame, by: Scheme, axis: bool, size: tuple[float, float
         sort=groups,
         axis=alt.Axis(labelAngle=0, ticks=False, labelPadding=6, labelLimit=100),
     )
+    offset = alt.XOffset("spread:O", sort="ascending")
+    title = "fraction" if axis else None
     y = alt.Y(
         "value:Q",
-        title="fraction" if axis else None,
+        title=title,
         scale=alt.Scale(domain=[0, 1.04], nice=False),
         axis=alt.Axis(labels=axis, ticks=axis, tickCount=5),
     )
+    color = alt.Color(f"{by.colour}:N", title=None, scale=scale_of(by.colours), legend=alt.Legend(symbolOpacity=1))
     point = (
         alt.Chart(frame)
         .mark_point(filled=True, size=44, opacity=0.85)
         .encode(
             x=x,
-            xOffset=alt.XOffset("spread:O"),
+            xOffset=offset,
             y=y,
-            color=alt.Color(
-                f"{by.colour}:N", title=None, scale=scale_of(by.colours), legend=alt.Legend(symbolOpacity=1)
-            ),
+            color=color,
             shape=alt.Shape(f"{by.colour}:N", title=None, scale=scale_of(group_shapes(by))),
             tooltip=[
                 *tips("subject:N", "sample:N", "day:Q", "arm:N", "response:N"),
                 alt.Tooltip("value:Q", format=".3f"),
+                *[alt.Tooltip(f"{name}:Q", title=f"{name} bound", format=".3f") for name in bounds],
             ],
         )
     )
@@ -203,7 +100,12 @@ def _strip(frame: pd.DataFrame, by: Scheme, axis: bool, size: tuple[float, float
         .mark_tick(color=INK, thickness=2, size=46)
         .encode(x=x, y=y, tooltip=[*tips(f"{by.colour}:N"), alt.Tooltip("value:Q", title="mean", format=".3f")])
     )
-    return alt.layer(point, mean).properties(width=size[0], height=size[1])
+    layers = [point, mean]
+    if bounds:
+        ends = {"y": alt.Y(f"{bounds[0]}:Q", title=title), "y2": f"{bounds[1]}:Q"}
+        span = alt.Chart(frame).mark_rule(strokeWidth=1.6, opacity=0.45)
+        layers.insert(0, span.encode(x=x, xOffset=offset, color=color, **ends))
+    return alt.layer(*layers).properties(width=size[0], height=size[1])
 
 
 def taxa(frame: pd.DataFrame, event: str, groups: dict[str, str]) -> Any:

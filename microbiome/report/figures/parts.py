@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -19,6 +19,7 @@ __all__ = [
     "counted",
     "finish",
     "group_shapes",
+    "group_shapes_of",
     "limits",
     "over_time",
     "panels",
@@ -65,7 +66,12 @@ def limits(values: pd.Series) -> list[float]:
 
 def group_shapes(by: Scheme) -> dict[str, str]:
     """Return a shape for each group, so that colour is not alone in telling them apart."""
-    return {name: _GROUP_SHAPES[i % len(_GROUP_SHAPES)] for i, name in enumerate(by.colours)}
+    return group_shapes_of(by.colours)
+
+
+def group_shapes_of(names: Iterable[str]) -> dict[str, str]:
+    """Return a shape for each name, in order."""
+    return {name: _GROUP_SHAPES[i % len(_GROUP_SHAPES)] for i, name in enumerate(names)}
 
 
 def counted(name: str, subjects: pd.Series) -> str:
@@ -101,6 +107,7 @@ def over_time(
     size: tuple[float, float],
     axis: bool,
     days: Sequence[float],
+    bounds: Sequence[str] = (),
 ) -> Any:
     """Draw one panel of values over days: a thin line and points per subject, a dashed rule at the first dose.
 
@@ -118,6 +125,8 @@ def over_time(
         Width and height in pixels.
     axis
         Whether the value axis is labelled: the first panel of a row.
+    bounds
+        Columns of the lower and upper bound of each value, drawn as a line through its point; empty for none.
     """
     many = frame["subject"].nunique() > 40
     base = alt.Chart(frame).encode(
@@ -141,8 +150,11 @@ def over_time(
         tooltip=[
             *tips("subject:N", "arm:N", "response:N", "sample:N", "day:Q"),
             alt.Tooltip(f"{value}:Q", title=title, format=".4~g"),
+            *[alt.Tooltip(f"{name}:Q", title=f"{name} bound", format=".4~g") for name in bounds],
         ],
     )
     start = alt.Chart(pd.DataFrame({"day": [0]})).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x="day:Q")
     layers = [start, line, point] if days[0] <= 0 <= days[1] else [line, point]
+    if bounds:
+        layers.insert(-1, base.mark_rule(strokeWidth=1.6, opacity=0.45).encode(y=f"{bounds[0]}:Q", y2=f"{bounds[1]}:Q"))
     return alt.layer(*layers).properties(width=size[0], height=size[1])

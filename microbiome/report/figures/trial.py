@@ -15,6 +15,7 @@ __all__ = ["depth", "reads", "timeline"]
 
 _PARTS = {
     "kept": "#0072B2",
+    "not drawn": "#A6CEE3",
     "host": "#E69F00",
     "trimmed away": "#C9CDD2",
     "sequenced": "#0072B2",

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from microbiome.report.sections.chance import chance
+from microbiome.report.sections.comparison import comparisons
+from microbiome.report.sections.decomposition import decomposition
 from microbiome.report.sections.diversity import alpha, beta, similarity
 from microbiome.report.sections.fate import outcomes, rates
+from microbiome.report.sections.limits import limits
 from microbiome.report.sections.reads import reads
+from microbiome.report.sections.sensitivity import sensitivity
 from microbiome.report.sections.taxa import taxa
 from microbiome.report.sections.trial import glance
 
-__all__ = ["alpha", "beta", "glance", "outcomes", "rates", "reads", "similarity", "taxa"]
+__all__ = [
+    "alpha",
+    "beta",
+    "chance",
+    "comparisons",
+    "decomposition",
+    "glance",
+    "limits",
+    "outcomes",
+    "rates",
+    "reads",
+    "sensitivity",
+    "similarity",
+    "taxa",
+]

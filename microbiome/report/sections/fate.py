@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +19,7 @@ from microbiome.report.blocks import (
     listed,
     number,
     plural,
+    span,
 )
 from microbiome.report.counting import RATE_NAMES, outcome_bars, rates_by_group
 from microbiome.report.data import Tables
@@ -123,9 +123,8 @@ def rates(tables: Tables, subjects: pd.DataFrame, by: Scheme) -> Section:
                 "products unprofiled): what those carried is not counted."
             )
         )
-    long = frame.melt(["subject", "sample", "day", "arm", "response"], list(_DRAWN), "rate", "value").dropna(
-        subset=["value"]
-    )
+    long = _long(frame)
+    bounded = "low" in long
     if len(long):
         blocks.append(
             Figure(
@@ -133,6 +132,7 @@ def rates(tables: Tables, subjects: pd.DataFrame, by: Scheme) -> Section:
                 "Rates of each post sample",
                 "; ".join(f"{_DRAWN[name]} = {RATES[name].meaning.rstrip('.')}" for name in _DRAWN)
                 + ". Baseline recovery is 1 - depletion rate. "
+                + (CAVEATS["bounds"] + " " if bounded else "")
                 + CAVEATS["donor_sets"],
                 figures.rates(long, scheme, _DRAWN),
                 long,
@@ -144,11 +144,27 @@ def rates(tables: Tables, subjects: pd.DataFrame, by: Scheme) -> Section:
     return Section("rates", title, [CAVEATS["rates"], CAVEATS["dilution"]], blocks)
 
 
-def _rate_cell(value: Any, over: Sequence[Any], under: Sequence[Any]) -> Cell:
+def _long(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per post sample and drawn rate, with the bounds ``low`` and ``high`` where the table has them."""
+    keys = ["subject", "sample", "day", "arm", "response"]
+    parts = []
+    for rate in _DRAWN:
+        ends = {f"{rate}_{end}": end for end in ("low", "high") if f"{rate}_{end}" in frame}
+        part = frame[[*keys, rate, *ends]].rename(columns={rate: "value", **ends})
+        parts.append(part.assign(rate=rate)[[*keys, "rate", "value", *ends.values()]])
+    return pd.concat(parts, ignore_index=True).dropna(subset=["value"]).reset_index(drop=True)
+
+
+def _rate_cell(record: dict[str, Any], rate: str) -> Cell:
     # Without a profile of what the rate needs its counts are missing, too.
+    value = record[rate]
     if pd.isna(value):
         return Cell("–", numeric=True)
-    return Cell(f"{value:.2f}", f"{number(sum(over), 1)} / {number(sum(under), 1)}", str(value), numeric=True)
+    over, under = (sum(record[name] for name in names) for names in RATE_NAMES[rate])
+    words = f"{number(over, 1)} / {number(under, 1)}"
+    low, high = (record.get(f"{rate}_{end}") for end in ("low", "high"))
+    words += "" if pd.isna(low) or pd.isna(high) else f"\n{low:.2f} to {high:.2f}"
+    return Cell(f"{value:.2f}", words, str(value), numeric=True)
 
 
 def _groups_table(rates_frame: pd.DataFrame, subjects: pd.DataFrame, group: str) -> TableBlock:
@@ -157,7 +173,9 @@ def _groups_table(rates_frame: pd.DataFrame, subjects: pd.DataFrame, group: str)
         Heading("rate"),
         Heading(group),
         Heading("mean", "Mean over subjects of each subject's mean over its post samples.", True),
+        Heading("95 % interval", "Of the mean, over subjects: t on the logit of the mean.", True),
         Heading("range", "Lowest and highest subject.", True),
+        Heading("bounds", "The mean if every call below the limit of detection fell either way.", True),
         Heading("taxa", "Numerator / denominator, added up over the samples.", True),
         Heading("subjects", "Subjects for whom the rate is defined.", True),
         Heading("samples", "Their post samples.", True),
@@ -173,7 +191,9 @@ def _groups_table(rates_frame: pd.DataFrame, subjects: pd.DataFrame, group: str)
                     Cell(
                         "–" if none else f"{record['mean']:.2f}", sort="" if none else str(record["mean"]), numeric=True
                     ),
-                    Cell("–" if none else f"{record['low']:.2f} to {record['high']:.2f}", numeric=True),
+                    Cell(span(record["ci_low"], record["ci_high"]), numeric=True),
+                    Cell(span(record["low"], record["high"]), numeric=True),
+                    Cell(span(record["bound_low"], record["bound_high"]), numeric=True),
                     Cell(
                         "–" if none else f"{number(record['numerator'], 1)} / {number(record['denominator'], 1)}",
                         numeric=True,
@@ -221,14 +241,14 @@ def _samples_table(frame: pd.DataFrame, subjects: pd.DataFrame) -> TableBlock:
             Cell(str(record["sample"])),
         ]
         row.append(Cell(number(record["day"]), sort=str(record["day"]), numeric=True))
-        for rate, (over, under) in RATE_NAMES.items():
-            row.append(_rate_cell(record[rate], [record[name] for name in over], [record[name] for name in under]))
+        row += [_rate_cell(record, rate) for rate in RATE_NAMES]
         row += [Cell(number(record[name]), sort=str(record[name]), numeric=True) for name in products]
         rows.append(row)
     return TableBlock(
         "rates_by_sample",
         "Rates of each post sample",
-        "Each rate with its count: numerator / denominator, in taxa. A rate with denominator 0 is missing.",
+        "Each rate with its count, numerator / denominator, in taxa, and below it its bounds: what it would be if "
+        "every call below the limit of detection fell either way. A rate with denominator 0 is missing.",
         headings,
         rows,
         frame.reset_index(drop=True),

@@ -21,7 +21,7 @@ def reads(tables: Tables, samples: pd.DataFrame, by: Scheme) -> Section:
     if frame is None:
         return Section("reads", "Reads", (), [Missing("There is no read accounting (qc/reads.tsv, option --reads).")])
     known = samples.merge(frame, on="sample", how="inner", suffixes=("", "_reads"))
-    blocks: list[Any] = [_flagged(frame)]
+    blocks: list[Any] = [_flagged(frame), *_shallower(frame)]
     steps = _steps(known)
     if len(steps):
         blocks.append(_steps_figure(steps, list(known["sample"])))
@@ -64,6 +64,18 @@ def _flagged(frame: pd.DataFrame) -> Note:
     return Note(words, "warn", items)
 
 
+def _shallower(frame: pd.DataFrame) -> list[Note]:
+    """Name the samples that are in the analyses although they could not be brought to the depth of the others."""
+    said = frame[(frame["status"] == "ok") & frame["reason"].notna()]
+    if said.empty:
+        return []
+    was = plural(len(said), "sample has", "samples have")
+    words = (
+        f"{was} fewer reads than the common depth, all of them kept; what is rare may be missing there by depth alone:"
+    )
+    return [Note(words, "warn", [f"{row.sample}: {row.reason}" for row in said.itertuples()])]
+
+
 def _steps(known: pd.DataFrame) -> pd.DataFrame:
     """Long frame of the parts that the steps divide the reads into, as far as they are known."""
     flag = known["status"].where(known["status"] != "ok", "")
@@ -76,13 +88,16 @@ def _steps(known: pd.DataFrame) -> pd.DataFrame:
         nonhost = (
             known["reads_nonhost"].fillna(known["reads_trimmed"]) if has("reads_nonhost") else known["reads_trimmed"]
         )
+        kept = known["reads_rarefied"].fillna(nonhost) if has("reads_rarefied") else nonhost
         parts = {
-            "kept": nonhost,
+            "kept": kept,
+            "not drawn": nonhost - kept,
             "host": known["reads_trimmed"] - nonhost,
             "trimmed away": known["reads_raw"] - known["reads_trimmed"],
         }
-        # Without host removal there is no host part to speak of.
-        parts = {name: values for name, values in parts.items() if name != "host" or (values > 0).any()}
+        # Without host removal there is no host part to speak of, nor without rarefaction one that was not drawn.
+        optional = ("host", "not drawn")
+        parts = {name: values for name, values in parts.items() if name not in optional or (values > 0).any()}
     elif has("reads_profiled"):
         parts = {"profiled": known["reads_profiled"]}
     else:
@@ -115,8 +130,9 @@ def _depth(tables: Tables, known: pd.DataFrame, by: Scheme) -> Figure | None:
         if "reads" in tables.study.samples
         else None
     )
+    left = known["reads_rarefied"] if "reads_rarefied" in known else known["reads_nonhost"]
     candidates = (
-        ("left for profiling", known["reads_nonhost"]),
+        ("left for profiling", left),
         ("profiled", known["reads_profiled"]),
         ("sequenced, by the samples table", sequenced),
     )

@@ -1,148 +1,214 @@
-"""Section on the taxa that engrafted, and that were depleted, in most subjects."""
+"""Section on single taxa: which were lost, which engrafted, in which group; how long they stay and how they change."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from microbiome.report import figures
-from microbiome.report.blocks import Cell, Figure, Heading, Missing, Section, TableBlock, counts
-from microbiome.report.counting import label_taxa, taxon_counts
+from microbiome.report.blocks import (
+    Cell,
+    Figure,
+    FigureGroup,
+    Heading,
+    Missing,
+    Section,
+    TableBlock,
+    below,
+    counts,
+    file_key,
+    number,
+    number_cell,
+    p_text,
+    plural,
+    signed,
+    span,
+)
+from microbiome.report.counting import largest_analysis, named_taxa, unique_names
 from microbiome.report.data import Tables
+from microbiome.report.groups import column_title, effect_title, group_colours, group_title
+from microbiome.report.notes import brief
+from microbiome.report.sections.taxon_changes import changes, rests_on, retention
+from microbiome.report.sections.taxon_counts import counted_taxa
 from microbiome.report.text import CAVEATS
+from microbiome.taxa.tables import TAXA
 
 __all__ = ["taxa"]
 
 _TOP = 20  # taxa in a figure
-_LISTED = 300  # taxa in a table of the page; the download has all
-_GROUPS = {
-    "fmt": "after FMT",
-    "no_fmt": "without FMT",
-    "responder": "responders",
-    "non_responder": "non-responders",
+_DRAWN = {"loss": "Most lost taxa", "engraftment": "Most engrafted taxa"}
+_SHARE = {
+    "loss": "share of those who had it in whom it was lost",
+    "engraftment": "share of those who could, in whom it engrafted",
 }
+# In the table of the page; gain is in the file.
+_LISTED = ("loss", "engraftment", "arrival")
+_ALL = {"all": "#1F2529"}
 
 
 def taxa(tables: Tables, subjects: pd.DataFrame) -> Section:
-    """Make the section on the taxa that engrafted, and that were depleted, in most subjects."""
-    title = "Most engrafted and most depleted taxa"
-    if tables.outcomes is None:
-        return Section(
-            "taxa",
-            title,
-            (),
-            [Missing("There is no table of outcomes (make it with microbiome outcomes, option --outcomes).")],
-        )
+    """Make the section; without a table of taxa the counts of the outcomes have to do."""
+    if not any(len(frame) for frame in tables.taxa.values()):
+        section = counted_taxa(tables, subjects)
+        missing = Missing("Taxa were counted, but not tested (microbiome taxa, option --taxa).")
+        more = [missing, *retention(tables, subjects), *changes(tables)]
+        return Section(section.key, section.title, section.paragraphs, [*section.blocks, *more])
     blocks: list[Any] = []
-    for event, words in (("engrafted", "Most engrafted taxa"), ("depleted", "Most depleted taxa")):
-        frame = taxon_counts(tables.outcomes, subjects, event)
-        frame = pd.concat(
-            [frame[["taxon"]], label_taxa(frame["taxon"], tables.lineages), frame.drop(columns="taxon")], axis=1
-        )
-        happened = frame[frame["subjects_fmt"] > 0]
-        size = _size(tables.outcomes, subjects)
-        if happened.empty:
-            blocks.append(Missing(f"No taxon was {event} in any subject who received a dose."))
+    further: list[Any] = []
+    for by, frame in tables.taxa.items():
+        if frame.empty:
             continue
-        blocks += [_taxa_figure(happened, event, words, size), _taxa_table(frame, event, words, size)]
+        frame = named_taxa(frame, tables.lineages)
+        made = [figure for quantity in _DRAWN for figure in _figure(frame, by, quantity, subjects)]
+        if blocks:
+            further += made
+        else:
+            blocks += made or [Missing("In no subject was any taxon lost, or did any engraft.")]
+        blocks += [*rests_on(tables, "taxa", by), _table(frame, by)]
+    if further:
+        blocks.append(
+            FigureGroup(plural(len(further), "figure of further groups", "figures of further groups"), further)
+        )
+    blocks += [*retention(tables, subjects), *changes(tables)]
     text = (
-        "Subjects who received a dose in whom a taxon engrafted (in the donor set and not in the baseline, then in "
-        "a post sample), or was depleted (in the baseline, then not in a post sample, whether or not the donor has "
-        "it), of those in whom it could. A subject counts once, when it happened in at least one of its post "
-        "samples: more samples give more occasions."
+        "A subject counts once for each taxon, by the share of its samples that count in which it happened: 1 where "
+        "the taxon was gone (or had come) in all of them. Loss is among those who had the taxon at baseline, "
+        "engraftment among those who received it and lacked it. Nothing is left out of the tables: where a taxon "
+        "cannot be tested, the note says why."
     )
-    return Section(
-        "taxa", title, [text, CAVEATS["patients"] + " " + CAVEATS["presence"] + " " + CAVEATS["dilution"]], blocks
-    )
+    return Section("taxa", "Taxa lost and engrafted", [text, f"{CAVEATS['presence']} {CAVEATS['dilution']}"], blocks)
 
 
-def _size(frame: pd.DataFrame, subjects: pd.DataFrame) -> tuple[int, int]:
-    dosed = set(subjects.loc[subjects["products"] > 0, "subject"])
-    part = frame[frame["subject"].isin(dosed)]
-    return part["subject"].nunique(), part["sample"].nunique()
+def _groups(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the groups of the first pair with the ends of their columns: (name, ``_1`` or ``_2``)."""
+    known = frame.dropna(subset=["group_1", "group_2"])
+    return [] if known.empty else [(str(known[f"group_{i}"].iloc[0]), f"_{i}") for i in (1, 2)]
 
 
-def _taxa_figure(frame: pd.DataFrame, event: str, title: str, size: tuple[int, int]) -> Figure:
-    top = frame.head(_TOP)
-    # Two taxa may share a name where the profile has no SGBs beside it; a bar each is needed.
-    twice = top["name"].duplicated(keep=False)
-    names = top["name"].where(~twice, top["name"] + " [" + top["taxon"] + "]")
-    long = pd.concat(
-        [
+def _figure(frame: pd.DataFrame, by: str, quantity: str, subjects: pd.DataFrame) -> list[Figure]:
+    rows = frame[(frame["quantity"] == quantity) & (frame["n_event"] > 0)]
+    if len(rows) and rows["groups"].notna().any():
+        rows = rows[rows["groups"] == rows["groups"].iloc[0]]
+    if rows.empty:
+        return []
+    top = rows.sort_values(["n_event", "rate", "name"], ascending=[False, False, True], kind="stable").head(_TOP)
+    top = top.assign(name=unique_names(top))
+    parts = []
+    groups = [(group, end) for group, end in _groups(top) if (top[f"n_at_risk{end}"] > 0).any()]
+    for group, end in groups or [("all", "")]:
+        prefix = f"rate{end}_ci" if end else "ci"
+        parts.append(
             pd.DataFrame(
                 {
                     "taxon": top["taxon"],
-                    "name": names,
-                    "group": group,
-                    "subjects": top[f"subjects_{group}"],
-                    "possible": top[f"subjects_{group}_possible"],
-                    "samples": top[f"samples_{group}"],
-                    "samples_possible": top[f"samples_{group}_possible"],
+                    "name": top["name"],
+                    "group": group_title(by, group),
+                    "rate": top[f"rate{end}"],
+                    "ci_low": top[f"{prefix}_low"],
+                    "ci_high": top[f"{prefix}_high"],
+                    "n_event": top[f"n_event{end}"],
+                    "n_at_risk": top[f"n_at_risk{end}"],
                 }
             )
-            for group in ("fmt", "no_fmt")
-        ],
-        ignore_index=True,
-    )
-    beside = (
-        " Beside it the subjects without a dose." if (long.loc[long["group"] == "no_fmt", "possible"] > 0).any() else ""
-    )
-    return Figure(
-        f"taxa_{event}",
-        title,
-        f"The {len(top)} taxa that were {event} in most subjects. Coloured: subjects in whom it happened; grey: in "
-        f"whom it could have.{beside}",
-        figures.taxa(long, event, _GROUPS),
-        long,
-        *size,
-    )
-
-
-def _taxa_table(frame: pd.DataFrame, event: str, title: str, size: tuple[int, int]) -> TableBlock:
-    shown = frame[frame["subjects_fmt"] > 0].head(_LISTED)
-    groups = [group for group in _GROUPS if frame[f"subjects_{group}_possible"].sum() > 0]
-    headings = [Heading("taxon", "Species of the profile and SGB, with its lineage.")]
-    for group in groups:
-        headings.append(
-            Heading(
-                f"subjects {_GROUPS[group]}",
-                f"Subjects in whom it was {event} in at least one post sample, of those in whom it could be.",
-                True,
-            )
         )
-        if group in ("fmt", "no_fmt"):
-            headings.append(
-                Heading(
-                    f"samples {_GROUPS[group]}",
-                    f"Post samples in which it was {event}, of those in which it could be.",
-                    True,
-                )
-            )
+    long = pd.concat(parts, ignore_index=True)
+    count = [f"{_few(did)} of {number(could)}" for did, could in zip(long["n_event"], long["n_at_risk"], strict=True)]
+    palette = group_colours(by, [name for name, _ in groups], subjects) if groups else _ALL
+    return [
+        Figure(
+            f"taxa_{quantity}_{file_key(by) if by else 'all'}",
+            _DRAWN[quantity],
+            f"The {len(top)} taxa with the most subjects in whom it happened. Points: mean over the subjects of a "
+            "group who could show it, with 95 % intervals; on the right the number of subjects, each counted by the "
+            "share of its samples, of those who could.",
+            figures.taxon_rates(long.assign(count=count), palette, _SHARE[quantity]),
+            long,
+            *largest_analysis(rows),
+        )
+    ]
+
+
+def _few(value: Any) -> str:
+    """Write a number of subjects that need not be whole."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:.0f}" if abs(value - round(value)) < 1e-9 else f"{value:.1f}"
+
+
+def _rate_cell(row: Mapping[str, Any], end: str) -> Cell:
+    could = row[f"n_at_risk{end}"]
+    words = "" if pd.isna(could) else f"\n{_few(row[f'n_event{end}'])} of {number(could)}"
+    return number_cell(row[f"rate{end}"], signed(row[f"rate{end}"]), words)
+
+
+def _table(frame: pd.DataFrame, by: str) -> TableBlock:
+    listed = frame[frame["quantity"].isin(_LISTED) & (frame["n_at_risk"] > 0)]
+    rank = {name: i for i, name in enumerate(_LISTED)}
+    listed = listed.assign(_q=listed["quantity"].map(rank), _p=listed["p_value"].fillna(2), _n=-listed["n_event"])
+    listed = listed.sort_values(["_q", "_p", "_n", "name"], kind="stable").drop(columns=["_q", "_p", "_n"])
+    groups = _groups(listed)
+    pairs = listed["groups"].nunique()
+    ends = [end for _, end in groups] if groups else []
+    titles = [group_title(by, name) for name, _ in groups] if pairs == 1 else ["first group", "second group"]
+    headings = [
+        Heading("taxon", "Species of the profile and SGB, with its lineage."),
+        Heading("what", TAXA["quantity"].meaning.replace("`", "")),
+        *([Heading("groups", TAXA["groups"].meaning)] if pairs > 1 else []),
+        *([] if groups and pairs == 1 else [Heading("all", f"{TAXA['rate'].meaning} Below: subjects.", True)]),
+        *(
+            Heading(title, TAXA[f"rate{end}"].meaning.replace("`", ""), True)
+            for title, end in zip(titles, ends, strict=False)
+        ),
+    ]
+    if groups:
+        direction = effect_title(by, groups[0][0], groups[1][0]) if pairs == 1 else "second − first"
+        headings += [
+            Heading("difference", f"{direction}, with its 95 % interval.", True),
+            Heading("p", TAXA["p_value"].meaning, True),
+            Heading("smallest p", TAXA["p_floor"].meaning, True),
+            Heading("q", TAXA["q_value"].meaning, True),
+        ]
+    else:
+        headings.append(Heading("95 % interval", "Of the share, over subjects.", True))
+    headings += [Heading("unsure", TAXA["n_below_limit"].meaning, True), Heading("note", TAXA["note"].meaning)]
     rows = []
-    for record in shown.to_dict("records"):
-        row = [Cell(record["name"], record["lineage"])]
-        for group in groups:
-            names = ("subjects", "samples") if group in ("fmt", "no_fmt") else ("subjects",)
-            for name in names:
-                did, could = record[f"{name}_{group}"], record[f"{name}_{group}_possible"]
-                row.append(
-                    Cell(
-                        f"{did} of {could}" if could else "–",
-                        sort=f"{did + did / max(could, 1) / 2:.6f}" if could else "",
-                        numeric=True,
-                    )
-                )
-        rows.append(row)
-    total = int((frame["subjects_fmt"] > 0).sum())
-    extent = f"All {total}" if total <= _LISTED else f"The first {_LISTED} of {total}"
+    for row in listed.to_dict("records"):
+        cells = [Cell(row["name"], row["lineage"]), Cell(row["quantity"])]
+        cells += [Cell(effect_title(by, row["group_1"], row["group_2"]))] if pairs > 1 else []
+        cells += [] if groups and pairs == 1 else [_rate_cell(row, "")]
+        cells += [_rate_cell(row, end) for end in ends]
+        if groups:
+            cells += [
+                number_cell(row["effect"], signed(row["effect"]), below(row["effect_ci_low"], row["effect_ci_high"])),
+                *(number_cell(row[name], p_text(row[name])) for name in ("p_value", "p_floor", "q_value")),
+            ]
+        else:
+            cells.append(number_cell(row["ci_low"], span(row["ci_low"], row["ci_high"])))
+        unsure = row.get("n_below_limit")
+        cells += [number_cell(unsure, number(unsure)), Cell(brief(row["note"]))]
+        rows.append(cells)
+    key = file_key(by) if by else "all"
     return TableBlock(
-        f"taxa_{event}_table",
-        f"{title}, table",
-        f"{extent} taxa that were {event} in at least one subject who received a dose; the download has all "
-        f"{len(frame)} taxa that could be.",
+        f"taxa_{key}",
+        f"All taxa by {column_title(by)}" if by else "All taxa",
+        f"{_tested(listed)} Search for a name, a family, or loss, engraftment, arrival. Gain, and taxa that no "
+        "subject could show, are in the file.",
         headings,
         rows,
-        frame,
-        counts(*size),
+        listed.drop(columns=["name", "lineage"]),
+        counts(*largest_analysis(listed)),
     )
+
+
+def _tested(listed: pd.DataFrame) -> str:
+    if listed["groups"].isna().all():
+        return f"{plural(listed['taxon'].nunique(), 'taxon', 'taxa')} that a subject could lose, or that could come."
+    parts = []
+    for quantity, rows in listed.groupby("quantity", sort=False):
+        tested = rows[rows["p_value"].notna()]
+        parts.append(
+            f"{quantity}: {len(tested)} tested of {len(rows)}, q < 0.05 in {int((tested['q_value'] < 0.05).sum())}"
+        )
+    return f"{'; '.join(parts)}."

@@ -12,6 +12,9 @@ import pandas as pd
 
 __all__ = ["Design", "restrict"]
 
+# Labels per piece of arrangements: bounds the memory that what is computed from them takes to some 50 MB.
+_PIECE = 1 << 20
+
 
 @dataclass(frozen=True)
 class Design:
@@ -64,6 +67,20 @@ class Design:
                 for block, labels in zip(self.blocks, choice, strict=True):
                     row[block] = labels
             yield rows
+
+    def exact(self, permutations: int) -> bool:
+        """Tell whether `permutations` suffice to look at all arrangements (the observed one is free)."""
+        return self.arrangements <= permutations + 1
+
+    def pieces(self, permutations: int, seed: int) -> Iterator[np.ndarray]:
+        """Yield in pieces all arrangements, where :meth:`exact`, else as many random ones as `permutations`."""
+        size = max(1, _PIECE // max(1, len(self.labels)))
+        if self.exact(permutations):
+            yield from self.every(size)
+            return
+        rng = np.random.default_rng(seed)
+        for start in range(0, permutations, size):
+            yield self.draw(rng, min(size, permutations - start))
 
     def separates(self, persons: np.ndarray) -> bool:
         """Tell whether samples of one person can take labels from other persons one by one, as if independent.

@@ -1,0 +1,35 @@
+"""Reading of a table of rates: that of ``microbiome rates``, or any other with one row per post sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from microbiome.tables import RATES, Table
+from microbiome.tsv import read_result
+
+__all__ = ["read_rates"]
+
+_KEYS = ("subject", "sample", "day")
+_ANY_RATES = Table(
+    RATES.name,
+    "One row per post sample, with numbers.",
+    tuple(replace(column, required=column.name in _KEYS, filled=column.name in _KEYS) for column in RATES.columns),
+    key=RATES.key,
+)
+
+
+def read_rates(path: str | Path) -> pd.DataFrame:
+    """Read a table with one row per post sample: ``subject``, ``sample``, ``day``, and any numbers.
+
+    Columns of :data:`microbiome.tables.RATES` are read as declared and may be absent; others are text until they are
+    compared.
+
+    Raises
+    ------
+    InputError
+        With every problem of the table.
+    """
+    return read_result(path, _ANY_RATES)

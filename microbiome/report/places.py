@@ -1,0 +1,146 @@
+"""Which tables the report can be made of, and where the workflow puts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microbiome.errors import InputError, Problem
+
+__all__ = ["INPUT_NAMES", "WORDS", "Inputs", "inputs", "metric_of"]
+
+#: What the report can be made of besides the tables of the study, and what each of them holds.
+WORDS = {
+    "profile": "abundance profiles",
+    "reads": "read accounting",
+    "alpha": "alpha diversity",
+    "limits": "limit of detection of every sample",
+    "outcomes": "outcome of every taxon in every post sample",
+    "rates": "counts and rates per post sample",
+    "nulls": "engraftment and depletion against chance",
+    "compare": "comparison of rates between groups",
+    "trajectories": "rates over time, by group",
+    "sensitivity": "every comparison over detection thresholds, depths and units of analysis",
+    "decomposition": "shares of the abundance of every post sample",
+    "taxa": "loss and engraftment of every taxon",
+    "retention": "baseline taxa still present, by visit",
+    "changes": "presence and abundance of every taxon before and after",
+    "pcoa": "ordination",
+    "permanova": "PERMANOVA",
+    "similarity": "similarity to donor and baseline",
+    "provenance": "versions, databases, parameters, checksums",
+    "link": "further result",
+}
+INPUT_NAMES = tuple(WORDS)
+
+_SINGLE = ("reads", "alpha", "limits", "outcomes", "rates", "nulls", "decomposition", "provenance")
+
+# Where the workflow puts each of them, below its results folder; of those made by a column `table_COLUMN.tsv`.
+_PLACES = {
+    "profile": ("profiles/merged.tsv",),
+    "reads": ("qc/reads.tsv",),
+    "alpha": ("diversity/alpha.tsv",),
+    "limits": ("outcomes/limits.tsv",),
+    "outcomes": ("outcomes/outcomes.tsv",),
+    "rates": ("outcomes/rates.tsv",),
+    "nulls": ("outcomes/nulls.tsv",),
+    "decomposition": ("outcomes/decomposition.tsv",),
+    "pcoa": ("diversity/pcoa_*.tsv",),
+    "permanova": ("diversity/permanova_*.tsv",),
+    "similarity": ("diversity/similarity_*.tsv",),
+    "provenance": ("provenance.json",),
+} | {
+    name: (f"outcomes/{name}.tsv", f"outcomes/{name}_*.tsv")
+    for name in ("compare", "trajectories", "sensitivity", "taxa", "retention", "changes")
+}
+# Linked besides: what belongs to what is shown, and tables of parts that are not shown here.
+_LINKED = (
+    "qc/multiqc.html",
+    "diversity/beta_*.tsv",
+    "outcomes/*.tsv",
+    "strains/*.tsv",
+    "function/*.tsv",
+    "clinical/*.tsv",
+    "association/*.tsv",
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Paths of the tables; None or empty where there is none."""
+
+    profile: tuple[str, ...] = ()
+    reads: str | None = None
+    alpha: str | None = None
+    limits: str | None = None
+    outcomes: str | None = None
+    rates: str | None = None
+    nulls: str | None = None
+    compare: tuple[str, ...] = ()
+    trajectories: tuple[str, ...] = ()
+    sensitivity: tuple[str, ...] = ()
+    decomposition: str | None = None
+    taxa: tuple[str, ...] = ()
+    retention: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    pcoa: tuple[str, ...] = ()
+    permanova: tuple[str, ...] = ()
+    similarity: tuple[str, ...] = ()
+    provenance: str | None = None
+    link: tuple[str, ...] = ()
+
+
+def inputs(results: str | Path | None = None, **given: str | Sequence[str] | None) -> Inputs:
+    """Put the paths together: those given by name, and for the others what lies in the results folder of the workflow.
+
+    Parameters
+    ----------
+    results
+        Folder; None for no other tables than the given ones.
+    given
+        Keys of :data:`INPUT_NAMES`. None is looked for in `results`; an empty string or list means that there is none,
+        whatever lies there (a table of an earlier configuration, for example).
+
+    Raises
+    ------
+    InputError
+        When `results` is not a folder.
+    """
+    unknown = set(given) - set(INPUT_NAMES)
+    if unknown:
+        raise TypeError(f"not an input of the report: {', '.join(sorted(unknown))}")
+    chosen: dict[str, Any] = {}
+    folder = None if results is None else Path(results)
+    if folder is not None and not folder.is_dir():
+        raise InputError(
+            Problem("the results folder does not exist", "name the folder that the workflow wrote", str(results))
+        )
+    for name in INPUT_NAMES:
+        value = given.get(name)
+        paths = [path for path in ([value] if isinstance(value, str) else list(value or [])) if path]
+        if value is None and folder is not None and name in _PLACES:
+            paths = _found(folder, _PLACES[name])
+        chosen[name] = (paths[0] if paths else None) if name in _SINGLE else tuple(paths)
+    if folder is not None:
+        shown = {metric_of(path) for name in ("pcoa", "permanova", "similarity") for path in chosen[name]}
+        # What is read is listed anyway; what lies in the place of a table that was given is of another configuration.
+        placed = {path for patterns in _PLACES.values() for path in _found(folder, patterns)}
+        extra = [
+            path
+            for path in _found(folder, _LINKED)
+            if path not in placed and (not Path(path).name.startswith("beta_") or metric_of(path) in shown)
+        ]
+        chosen["link"] = tuple(dict.fromkeys([*chosen["link"], *extra]))
+    return Inputs(**chosen)
+
+
+def _found(folder: Path, patterns: Sequence[str]) -> list[str]:
+    return [str(path) for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
+def metric_of(path: str) -> str:
+    """Return the metric, or column, that a file name ends with: ``pcoa_bray_curtis.tsv`` gives ``bray_curtis``."""
+    stem = Path(path).name.removesuffix(".gz").removesuffix(".tsv")
+    return stem.split("_", 1)[1] if "_" in stem else stem
