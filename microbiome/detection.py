@@ -90,8 +90,8 @@ def limits(
        fewest reads with which a clade is reported: the 0.1 quantile over samples, because how many a profiler asks for
        is the same in all, and a sample without rare taxa shows more.
     2. ``reads``: the unit is c / reads, with c the 0.1 quantile over samples of reads x lowest abundance. Not used
-       where the lowest abundances contradict it (their product with the reads varies more than they do themselves, and by more
-       than a factor of two): the reads may be those before filtering, or of another library.
+       where the lowest abundances contradict it (their product with the reads varies more than they do themselves, and
+       by more than a factor of two): the reads may be those before filtering, or of another library.
     3. ``lowest_abundance``: the unit is the lowest abundance of the sample.
 
     Parameters

@@ -301,6 +301,27 @@ def test_loss_of_each_taxon_among_those_who_had_it() -> None:
     assert sum(~np.isnan(p_values)) > 3
 
 
+def test_loss_of_a_taxon_before_and_after_fmt() -> None:
+    trial = repeats_trial((-30,))
+    table = trial.nulls(levels=["taxon"])
+    for t in range(16):
+        has = np.array([[t in trial.has[f"R{i}.{day}"] for day in (-30, 0, 28)] for i in range(5)])
+        before, after = has[:, 0] & ~has[:, 1], has[:, 1] & ~has[:, 2]
+        found = row(table, "depletion_rate", "before_repeats", taxon=f"t__SGB{t + 1}")
+        assert (found["n_subjects"], found["n_null"]) == (has[:, 1].sum(), has[:, 0].sum())
+        if has[:, 1].any():
+            assert found["observed"] == pytest.approx(after.sum() / has[:, 1].sum())
+        if has[:, 0].any():
+            assert found["expected"] == pytest.approx(before.sum() / has[:, 0].sum())
+        changed = int(after.sum() + before.sum())
+        if changed and has[:, 0].any() and has[:, 1].any():
+            # Losing it now or then: a fair coin for each who lost it.
+            expected = min(1.0, 2 * stats.binom.cdf(min(after.sum(), before.sum()), changed, 0.5))
+            assert found["p_value"] == pytest.approx(expected)
+        else:
+            assert found["note"].startswith("not testable: nobody")
+
+
 def test_counting_arrangements_equals_going_through_them() -> None:
     rng = np.random.default_rng(5)
     for _ in range(80):

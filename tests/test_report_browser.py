@@ -78,7 +78,7 @@ def test_all_figures_are_drawn(browser: webdriver.Chrome) -> None:
         """return [...document.querySelectorAll("[data-chart]")].map(
              plot => [plot.dataset.chart, plot.querySelectorAll("svg [role=graphics-symbol]").length])"""
     )
-    assert len(marks) >= 12
+    assert len(marks) >= 24
     assert not [name for name, number in marks if number < 5]
 
 
@@ -195,6 +195,69 @@ def test_tables_can_be_searched(browser: webdriver.Chrome) -> None:
     field.clear()
     field.send_keys(" ")
     assert len(_column(browser, "tab-reads", 0)) == 19
+
+
+def _long(browser: webdriver.Chrome) -> str:
+    """Return the id of a table that shows one page of its rows at a time."""
+    return str(browser.execute_script("return document.querySelector('.table[data-rows^=taxa]').id"))
+
+
+def test_a_long_table_is_turned_page_by_page(browser: webdriver.Chrome) -> None:
+    table = _long(browser)
+    source = "return JSON.parse(document.querySelector(`#${arguments[0]} script`).textContent)"
+    rows = browser.execute_script(source, table)
+    names = [row[0][0] if isinstance(row[0], list) else row[0] for row in rows]
+    turn = "document.querySelectorAll(`#${arguments[0]} button[data-turn]`)[arguments[1]].click()"
+    place = f"#{table} .place"
+    seen: list[str] = []
+    for start in range(0, len(rows), 50):
+        shown = browser.execute_script(
+            "return [...document.querySelectorAll(`#${arguments[0]} tbody tr`)].map(row => "
+            "row.cells[0].firstChild.textContent)",
+            table,
+        )
+        last = min(start + 50, len(rows))
+        assert browser.find_element(By.CSS_SELECTOR, place).text == f"Rows {start + 1} to {last} of {len(rows)}"
+        seen += shown
+        browser.execute_script(turn, table, 1)
+    assert seen == names
+    assert browser.execute_script(
+        "return document.querySelectorAll(`#${arguments[0]} button[data-turn]`)[1].disabled", table
+    )
+    for _ in range(len(rows) // 50 + 1):
+        browser.execute_script(turn, table, 0)
+    assert browser.find_element(By.CSS_SELECTOR, place).text.startswith("Rows 1 to 50")
+    assert browser.execute_script("return document.querySelectorAll('main i, main b, main img').length") == 0
+
+
+def test_a_long_table_is_sorted_and_searched_as_a_whole(browser: webdriver.Chrome) -> None:
+    table = _long(browser)
+    rows = browser.execute_script(
+        "return JSON.parse(document.querySelector(`#${arguments[0]} script`).textContent)", table
+    )
+    headings = browser.execute_script(
+        "return [...document.querySelectorAll(`#${arguments[0]} th`)].map(cell => cell.textContent)", table
+    )
+    position = headings.index("unsure")
+    numbers = [float(row[position][1]) for row in rows]
+    click = "document.querySelectorAll(`#${arguments[0]} th button`)[arguments[1]].click()"
+    browser.execute_script(click, table, position)
+    assert [float(cell) for cell in _column(browser, table, position)] == sorted(numbers)[:50]
+    browser.execute_script(click, table, position)
+    assert [float(cell) for cell in _column(browser, table, position)] == sorted(numbers, reverse=True)[:50]
+    field = browser.find_element(By.CSS_SELECTOR, f"#{table} input")
+    field.send_keys("LOSS sgb1")
+    wanted = [row for row in rows if row[1] == "loss" and "SGB1" in row[0][0]]
+    assert 0 < len(wanted) < 50
+    assert len(_column(browser, table, 0)) == len(wanted)
+    assert set(_column(browser, table, 1)) == {"loss"}
+    assert browser.find_element(By.CSS_SELECTOR, f"#{table} .found").text == f"{len(wanted)} of {len(rows)} rows"
+    field.clear()
+    field.send_keys("nothing like it")
+    assert browser.find_element(By.CSS_SELECTOR, f"#{table} .place").text == "No rows"
+    field.clear()
+    field.send_keys(" ")
+    assert len(_column(browser, table, 0)) == 50
 
 
 def test_contents_follow_the_reading(browser: webdriver.Chrome) -> None:

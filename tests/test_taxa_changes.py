@@ -96,6 +96,26 @@ def test_untestable_taxa_stay_with_a_reason() -> None:
     assert not any("compositional" in line for line in changes(abundance_frame(counts, names) * 7, study)[1])
 
 
+def test_what_is_below_detection_is_absent() -> None:
+    names = [f"{subject}{visit}" for subject in "abc" for visit in (0, 1)]
+    rows = [(name, name[0].upper(), "recipient", 30 * int(name[1])) for name in names]
+    # The first taxon: A 10 % -> 20 %, B 2 % -> 40 %, C 40 % -> 2 %.
+    abundance = abundance_frame(np.array([[10, 90], [20, 80], [2, 98], [40, 60], [40, 60], [2, 98]]), names)
+    first = changes(abundance, Study(samples_frame(rows)), detection=0.05)[0].iloc[0]
+    assert (first["n_had"], first["n_has"], first["n_lost"], first["n_gained"]) == (2, 2, 1, 1)
+    assert (first["n_both"], first["log2_change"]) == (1, pytest.approx(1))
+    first = changes(abundance, Study(samples_frame(rows)))[0].iloc[0]
+    assert (first["n_had"], first["n_both"], first["log2_change"]) == (3, 3, pytest.approx(1 / 3))
+
+
+def test_two_samples_of_one_day_count_as_one_visit() -> None:
+    rows = [("a0", "A", "recipient", 0), *((f"a{i}", "A", "recipient", day) for i, day in ((1, 30), (2, 30), (3, 90)))]
+    abundance = abundance_frame(np.array([[10, 90], [20, 80], [40, 60], [80, 20]]), ["a0", "a1", "a2", "a3"])
+    first = changes(abundance, Study(samples_frame(rows)))[0].iloc[0]
+    assert (first["n_samples"], first["n_both_samples"], first["n_both"]) == (3, 3, 1)
+    assert first["log2_change"] == pytest.approx(((1 + 2) / 2 + 3) / 2)
+
+
 def test_no_baseline_and_bad_settings_are_refused(golden: Path) -> None:
     profile, study = golden_trial(golden)
     with pytest.raises(InputError, match="no post sample has a profiled baseline"):

@@ -117,6 +117,22 @@ def test_decomposition_worked_example() -> None:
     assert (row["visit"], row["donor_products"], row["note"]) == (1, 1, None)
 
 
+def test_shares_that_need_an_unprofiled_donor_or_baseline_are_missing() -> None:
+    samples = [("d", "D", "donor", None), ("a0", "A", "recipient", 0), ("a1", "A", "recipient", 9)]
+    samples += [("b1", "B", "recipient", 9), ("p0", "P", "recipient", 0), ("p1", "P", "recipient", 9)]
+    study = Study(samples_frame(samples), doses=doses_frame([("A", 0, "D", "d")]))
+    counts = np.array([[1, 1, 0], [0, 1, 1], [1, 1, 1], [3, 1, 0], [0, 1, 1]], dtype=float)
+    found = decomposition(outcomes(abundance_frame(counts, ["a0", "a1", "b1", "p0", "p1"]), study)).set_index("subject")
+    assert found.loc["A", [*SHARES, "baseline_depleted", "donor_total", "donor_taken_up"]].isna().all()
+    assert found.loc["A", ["post_resident", "baseline_kept", "baseline_lost"]].tolist() == [0.5, 0.5, 0.5]
+    assert found.loc["A", "note"] == "no donor product has a profile"
+    assert found.loc["B", [*SHARES, "post_resident", "baseline_total", "baseline_lost"]].isna().all()
+    assert found.loc["B", "note"] == "no profiled baseline; nothing received: no donor shares"
+    assert found.loc["P", SHARES].tolist() == [0, 0.5, 0, 0.5]
+    assert found.loc["P", ["baseline_lost", "baseline_depleted", "donor_total"]].tolist() == [0.75, 0.75, 0]
+    assert np.isnan(found.loc["P", "donor_taken_up"])
+
+
 @settings(max_examples=30)
 @given(studies(), st.floats(0.001, 1000), st.sampled_from([0.0, 0.02]))
 def test_shares_sum_to_one(case: tuple[Study, pd.DataFrame], factor: float, detection: float) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "all_rates",
     "compared",
     "compared_by_centre",
+    "dilution",
     "donor_rows",
     "donors_by_centre",
     "drop_out",
@@ -198,6 +199,13 @@ def excess(case: Case, seed: int, levels: Sequence[str] = LEVELS) -> Findings:
     for (quantity, null), rows in table[chosen].groupby(["quantity", "null"]):
         _levels(found, rows, "nulls", str(quantity), str(null))
     return found
+
+
+def dilution(case: Case, seed: int) -> Findings:
+    """Test depletion against placebo, overall; what engrafts is not looked at."""
+    whole = excess(case, seed, ("overall",))
+    name = key("nulls", "depletion_rate", "placebo_arm")
+    return Findings(p={name: whole.p[name]}, interval={name: whole.interval[name]})
 
 
 def naive_arms(case: Case, seed: int) -> Findings:

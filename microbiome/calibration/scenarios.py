@@ -263,6 +263,7 @@ def _traps() -> list[Scenario]:
     labels: dict[str, str | int]
     steps: list[Analysis]
     found = []
+    truth = {"*": 0.0, "ratio": 1.0}
     for patients in (10, 20):
         labels = {"trap": "the others leave", "patients": patients, "time_points": 4}
         parameters = PanelParameters(
@@ -272,17 +273,20 @@ def _traps() -> list[Scenario]:
             post_days=_DAYS[4],
             dropout_non_responder=0.4,
         )
-        found.append(_make("traps", f"dropout-{patients}", labels, parameters, [analyses.drop_out], {"*": 0.0}))
-        labels = {"trap": "responders are richer", "patients": patients, "time_points": 4}
-        parameters = PanelParameters(
-            taxa=_TAXA,
-            recipients=patients,
-            responders=round(0.4 * patients),
-            post_days=_DAYS[4],
-            richness_effect=0.4,
-            recipient_richness=0.7,
-        )
-        found.append(_make("traps", f"richness-{patients}", labels, parameters, [analyses.compared], {"*": 0.0}))
+        found.append(_make("traps", f"dropout-{patients}", labels, parameters, [analyses.drop_out], truth))
+        for words, gain in (("none of them returns", 0.0), ("some return", 1.0)):
+            labels = {"trap": f"responders have more taxa, {words}", "patients": patients, "time_points": 4}
+            parameters = PanelParameters(
+                taxa=_TAXA,
+                recipients=patients,
+                responders=round(0.4 * patients),
+                post_days=_DAYS[4],
+                recipient_richness=0.6,
+                richness_effect=0.4,
+                gain=gain,
+            )
+            name = f"richness-{patients}-gain{gain:.0f}"
+            found.append(_make("traps", name, labels, parameters, [analyses.compared], truth, _DEAR))
     labels = {"trap": "placebo at day 7, treated at day 28", "patients": 20, "time_points": 1}
     parameters = PanelParameters(taxa=_TAXA, recipients=20, placebo=8, post_days=(7, 28), engraftment=0.0)
     found.append(_make("traps", "lag-arms", labels, parameters, [analyses.mixed_lags], {"*": 0.0}))
@@ -292,7 +296,7 @@ def _traps() -> list[Scenario]:
     for chance in (0.3, 0.6):
         labels = {"trap": f"{chance:.0%} of donor taxa engraft", "patients": 20, "time_points": 4}
         parameters = PanelParameters(taxa=_TAXA, recipients=20, placebo=8, post_days=_DAYS[4], engraftment=chance)
-        steps = [analyses.excess, analyses.naive_arms]
+        steps = [analyses.dilution]
         found.append(_make("traps", f"dilution-{chance:.1f}", labels, parameters, steps, {"*": 0.0}))
     return found
 

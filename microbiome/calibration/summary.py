@@ -45,8 +45,8 @@ def offered(name: str, scenario: Scenario) -> bool:
         return False
     if "free" in name.split("|")[2].split(", "):
         return False
-    # A count goes with the richness of the baseline: it is never the primary quantity.
-    return not ("lost_taxa" in name and scenario.name.startswith("traps-richness"))
+    # What is not adjusted goes with the richness of the baseline.
+    return not (scenario.name.startswith("traps-richness") and "mixed_model" not in name)
 
 
 def level(chosen: Sequence[Scenario], found: Mapping[str, Sequence[Findings]]) -> pd.DataFrame:

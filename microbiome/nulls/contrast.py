@@ -102,16 +102,18 @@ def _overall(one: Contrast) -> Row:
         both = sorted(set(treated) & set(group))
         treated, group = {s: treated[s] for s in both}, {s: group[s] for s in both}
     values, null = np.array(list(treated.values())), np.array(list(group.values()))
+    donors = one.donors(list(treated))
     cells: Row = {
         **observed_interval(values),
         "n_subjects": len(treated),
         "n_null": len(group),
         "n_samples": sum(one.samples.values()),
-        "n_donors": one.donors(list(treated)),
+        "n_donors": donors,
         "analysis": one.analysis,
     }
     left = f"not in it: {listed(one.reasons)}" if one.reasons else ""
-    remarks = join(one.notes, left, one.remarks(True))
+    conditional = f"conditional on {_these(donors)}" if 0 < donors < len(treated) else ""
+    remarks = join(one.notes, conditional, left, one.remarks(True))
     if one.why:
         return row(one.m, "overall", one.start, cells, untestable(one.why, remarks))
     stratified = ""
@@ -139,6 +141,10 @@ def _overall(one: Contrast) -> Row:
         **tested(result, method),
     }
     return row(one.m, "overall", one.start, cells, {"note": join(stratified, remarks)})
+
+
+def _these(donors: int) -> str:
+    return "this 1 donor" if donors == 1 else f"these {donors} donors"
 
 
 def _subjects(one: Contrast) -> list[Row]:
@@ -187,7 +193,8 @@ class TaxonValues:
     value
         Visit-averaged loss, or presence, 0..1.
     counts
-        Whether the person counts for the taxon (had it, or lacked it).
+        How much the person counts for the taxon: 0 or 1 (whether it had it, or lacked it); of a person with several
+        pairs of samples the share of them.
     """
 
     persons: tuple[str, ...]
@@ -198,7 +205,9 @@ class TaxonValues:
 def taxon_rows(one: Contrast, treated: TaxonValues, group: TaxonValues, among: str) -> list[Row]:
     """Return a row per taxon: the mean over those treated who count against those of the null group who do.
 
-    Paired persons (the null is the treated themselves) count where they do at both times.
+    Where the null is the treated themselves at another time, what is tested within persons is the loss itself, 0 also
+    for who did not have the taxon: among those who had it both times nobody can have lost it in between, the second
+    sample of a repeat being the baseline. When nothing has changed, losing it the one time is as likely as the other.
 
     Parameters
     ----------
@@ -210,16 +219,17 @@ def taxon_rows(one: Contrast, treated: TaxonValues, group: TaxonValues, among: s
         Who counts, in words.
     """
     results = [UNTESTABLE] * len(one.m.taxa)
-    method = ""
+    method, constant = "", np.ones(len(one.m.taxa), dtype=bool)
     if one.why:
         first, second, n_first, n_second = treated.value, group.value, treated.counts, group.counts
     elif one.paired:
         place = {person: i for i, person in enumerate(group.persons)}
         both = [(i, place[person]) for i, person in enumerate(treated.persons) if person in place]
         at, of = [i for i, _ in both], [j for _, j in both]
-        counts = treated.counts[at] & group.counts[of]
-        first, second, n_first, n_second = treated.value[at], group.value[of], counts, counts
-        results = flip_taxa(first - second, counts, one.permutations, one.seed)
+        first, second, n_first, n_second = treated.value[at], group.value[of], treated.counts[at], group.counts[of]
+        events = n_first * first - n_second * second
+        results = flip_taxa(events, np.ones(events.shape, dtype=bool), one.permutations, one.seed)
+        constant = np.abs(events).max(axis=0, initial=0) < 1e-9
         method = "sign_flip"
     else:
         first, second, n_first, n_second = treated.value, group.value, treated.counts, group.counts
@@ -229,16 +239,16 @@ def taxon_rows(one: Contrast, treated: TaxonValues, group: TaxonValues, among: s
         stratum = np.unique([one.stratum[person] for person in persons], return_inverse=True)[1][order]
         results = compare_taxa(
             np.concatenate([first, second])[order],
-            np.concatenate([n_first, n_second])[order],
+            np.concatenate([n_first, n_second])[order] > 0,
             label,
             stratum,
             one.permutations,
             one.seed,
         )
         method = "group_permutation"
+        constant = _constant(np.concatenate([first, second]), np.concatenate([n_first, n_second]) > 0)
     observed, expected = _means(first, n_first), _means(second, n_second)
-    value_range = _range(np.concatenate([first, second]), np.concatenate([n_first, n_second]))
-    number, null_number = n_first.sum(axis=0), n_second.sum(axis=0)
+    number, null_number = (n_first > 0).sum(axis=0), (n_second > 0).sum(axis=0)
     donors = one.donors(treated.persons)
     remarks = one.remarks(False)
     reasons = []
@@ -251,7 +261,8 @@ def taxon_rows(one: Contrast, treated: TaxonValues, group: TaxonValues, among: s
         elif np.isnan(results[t].p_value):
             reasons.append(f"no stratum has subjects of both groups {among}")
         else:
-            reasons.append("all values are the same" if value_range[t] < 1e-9 and not one.paired else "")
+            same = "nobody lost it" if one.paired else "all values are the same"
+            reasons.append(same if constant[t] else "")
     q = benjamini_hochberg([np.nan if why else found.p_value for why, found in zip(reasons, results, strict=True)])
     rows = []
     for t, taxon in enumerate(one.m.taxa):
@@ -275,10 +286,11 @@ def taxon_rows(one: Contrast, treated: TaxonValues, group: TaxonValues, among: s
 
 def _means(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(counts, values, 0).sum(axis=0) / counts.sum(axis=0)
+        return np.asarray((counts * values).sum(axis=0) / counts.sum(axis=0))
 
 
-def _range(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return np.where(counts, values, -np.inf).max(axis=0, initial=-np.inf) - np.where(counts, values, np.inf).min(
-        axis=0, initial=np.inf
-    )
+def _constant(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Tell whether all values that count are the same."""
+    high = np.where(counts, values, -np.inf).max(axis=0, initial=-np.inf)
+    low = np.where(counts, values, np.inf).min(axis=0, initial=np.inf)
+    return np.asarray(high - low < 1e-9)

@@ -153,7 +153,7 @@ def engrafted_taxa(
     rest_bottom = np.asarray(sum(seen.lacking)) - bottom
     observed = _ratio(top.sum(axis=0), bottom.sum(axis=0))
     expected = _expected(bottom, rest_top, rest_bottom, stratum)
-    design = restrict(label, stratum) if tested else None
+    design = restrict(label, np.unique(stratum, return_inverse=True)[1]) if tested else None
     reached, defined = np.zeros(taxa, dtype=np.int64), np.zeros(taxa, dtype=np.int64)
     low, high = np.full(taxa, np.inf), np.full(taxa, -np.inf)
     exact = True

@@ -12,7 +12,7 @@ from microbiome.nulls.contrast import Contrast, TaxonValues, contrast_rows, taxo
 from microbiome.nulls.material import Material
 from microbiome.nulls.own import candidates
 from microbiome.nulls.recovery import BY_DONOR, pair_rates
-from microbiome.nulls.rows import Plan, Row, choose, join
+from microbiome.nulls.rows import Chosen, Plan, Row, choose, join
 from microbiome.nulls.schedules import schedules
 from microbiome.nulls.untreated import HAD, alone, lags_differ, lost
 from microbiome.repair import NOTABLE_RATIO, depth_ratio
@@ -172,7 +172,7 @@ def repeat_rows(
         chosen = choose(m.posts[at_visit] if at_visit.any() else m.posts[usable])
         one = alone(replace(one, why=reason), own, chosen)
         if not reason:
-            one = _with_repeats(one, pairs, set(chosen.days.tolist()))
+            one = _with_repeats(one, pairs, chosen)
         rows += contrast_rows(one, plan.levels)
         compared |= quantity == "depletion_rate" and not one.why
         if "taxon" in plan.levels and quantity == "depletion_rate":
@@ -182,16 +182,22 @@ def repeat_rows(
     return rows, compared
 
 
-def _with_repeats(one: Contrast, pairs: pd.DataFrame, days: set[int]) -> Contrast:
+def _with_repeats(one: Contrast, pairs: pd.DataFrame, chosen: Chosen) -> Contrast:
     """Return the contrast with the rates of the repeats."""
     m = one.m
     donor = np.zeros((len(pairs), len(m.taxa)), dtype=bool)
     if one.quantity in BY_DONOR:
-        found = schedules(m.products, sorted(set(pairs["subject"])), sorted(days))
-        sets = dict(zip(found.subjects, (found.sets[label][-1] for label in found.label), strict=True))
+        found = schedules(m.products, sorted(set(pairs["subject"])), chosen.days.tolist())
+        label = dict(zip(found.subjects, found.label.tolist(), strict=True))
+        # Of somebody without a post sample, who is in no pair of rates, the set on the last day serves.
+        day = {
+            chosen.subjects[i]: d for d, i in sorted(zip(chosen.days.tolist(), chosen.subject.tolist(), strict=True))
+        }
         for i, subject in enumerate(pairs["subject"]):
-            if sets[subject]:
-                donor[i] = m.detected(list(sets[subject])).any(axis=0)
+            epoch = int(found.epoch(np.array([day.get(subject, chosen.days.max())]))[0])
+            products = found.sets[label[subject]][epoch]
+            if products:
+                donor[i] = m.detected(list(products)).any(axis=0)
     values = pair_rates(donor, m.detected(pairs["first"]), m.detected(pairs["second"]))[one.quantity]
     group = pairs.assign(value=values).groupby("subject")["value"].mean().dropna()
     persons = {str(subject): float(value) for subject, value in group.items()}
@@ -215,7 +221,8 @@ def _lost_between(m: Material, pairs: pd.DataFrame) -> TaxonValues:
     had, gone = np.zeros((len(persons), len(m.taxa))), np.zeros((len(persons), len(m.taxa)))
     np.add.at(had, of, first)
     np.add.at(gone, of, first & ~second)
-    return TaxonValues(persons, gone / np.maximum(had, 1), had > 0)
+    pairs_of = np.bincount(of, minlength=len(persons))[:, np.newaxis]
+    return TaxonValues(persons, gone / np.maximum(had, 1), had / pairs_of)
 
 
 def bare_rows(m: Material, own: pd.DataFrame, plan: Plan) -> list[Row]:

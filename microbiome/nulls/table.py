@@ -17,6 +17,7 @@ from microbiome.nulls.rows import Plan, Row, as_frame
 from microbiome.nulls.tables import LEVELS
 from microbiome.nulls.untreated import comparable, untreated_rows
 from microbiome.repair import REPAIRS, chosen_repair, depth_warnings, relevant_samples, repair
+from microbiome.stats import tests_needed
 from microbiome.study import Study, post_samples
 from microbiome.triads import Triads, checked_detection, triads
 
@@ -48,11 +49,12 @@ def nulls(
 
     **Engraftment** (null ``donor_permutation``): the whole dose schedules of the treated are moved between them. M_ij
     is the rate of subject i against the donor set that schedule j would have given it on the days of its samples; the
-    statistic is the mean of :math:`M_{i \pi(i)}`, one-sided (:func:`microbiome.nulls.reassignment.reassign`).
-    ``expected`` of a subject is the mean over the schedules of other donors in its stratum. Other products of the same
-    donor are not another donor: with one donor for everybody nothing can be tested. ``engraftment_rate`` leaves out
-    what the baseline has, ``donor_recovery`` (PEDS) does not; ``baseline_recovery`` (PPRS, null
-    ``baseline_permutation``) is compared with the recovery of other recipients' baselines in the same way.
+    statistic is the mean of :math:`M_{i \pi(i)}`, one-sided (:func:`microbiome.nulls.reassignment.reassign`). The
+    interval is the wider of the inverted test and of t over subjects. ``expected`` of a subject is the mean over the
+    schedules of other donors in its stratum. Other products of the same donor are not another donor: with one donor
+    for everybody nothing can be tested. ``engraftment_rate`` leaves out what the baseline has, ``donor_recovery``
+    (PEDS) does not; ``baseline_recovery`` (PPRS, null ``baseline_permutation``) is compared with the recovery of other
+    recipients' baselines in the same way.
 
     Per subject, p is the share of the schedules of its stratum against which its rate is at least as large. Per taxon,
     the rate is that of the subjects without it at the baseline whose donor set has it (whole sets), ``expected`` that
@@ -62,10 +64,10 @@ def nulls(
     visits that both groups have; (2) ``before_repeats``, pairs of samples before FMT of the treated (compared within
     persons), then ``donor_repeats``, of donors; refused where lag or depth differ by more than a factor of 1.5; (3)
     ``none``. The difference of means over persons has Welch's interval (within persons: t) and a two-sided permutation
-    p. Where a rate needs a donor, subjects without doses have the mean over all schedules of the treated
-    (pseudo-donors); engraftment is compared with theirs, too. Per subject, p is the share of the null group, the
-    subject included, with at least its rate. Per taxon, the loss is compared among those who had it. "Depleted"
-    includes dilution by what engrafted.
+    p; where groups differ in size and spread, one may leave out 0 when the other does not reject. Where a rate needs a
+    donor, subjects without doses have the mean over all schedules of the treated (pseudo-donors); engraftment is
+    compared with theirs, too. Per subject, p is the share of the null group, the subject included, with at least its
+    rate. Per taxon, the loss is compared among those who had it. "Depleted" includes dilution by what engrafted.
 
     Parameters
     ----------
@@ -147,7 +149,18 @@ def nulls(
     rows = donor_rows(m, own, plan)
     rows += baseline_rows(m, own, plan)
     rows += _turnover(m, own, group, repeats, unit, plan)
-    return as_frame(rows)
+    result = as_frame(rows)
+    _log_reach(result)
+    return result
+
+
+def _log_reach(table: pd.DataFrame) -> None:
+    """Say how many taxa would have to reach the smallest p-value for any to have q < 0.05."""
+    tested = table[(table["level"] == "taxon") & table["p_value"].notna()]
+    for (quantity, null), part in tested.groupby(["quantity", "null"], sort=False):
+        needed = tests_needed(float(part["p_floor"].min()), len(part))
+        text = "%s per taxon (%s): %d can be tested; q < 0.05 needs at least %d of them at the floor of %.2g"
+        logger.info(text, quantity, null, len(part), needed, part["p_floor"].min())
 
 
 def _turnover(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,8 +18,6 @@ from microbiome.visits import Analysis, analysis_samples
 
 __all__ = ["Calls", "Tally", "calls", "checked_outcomes", "detected", "post_table", "rolled_up"]
 
-# Weights are sums of 1 / (visits x samples): what differs by less is rounding.
-_DIGITS = 12
 # Bits of donor, baseline and post.
 _DONOR, _BASELINE, _POST = 4, 2, 1
 # Sources whose missed taxa change a quantity.
@@ -33,9 +32,11 @@ class Tally:
     ----------
     risk
         **subject x taxon**: share of the subject's visits (of a clade: its taxa, summed over them) at which it could
-        happen, 0 where it could not.
+        happen, in units of 1 / `scale`: whole numbers, so that equal shares are equal to the last bit.
     event
         The same of those at which it did; ``event <= risk``.
+    scale
+        Common denominator of the weights of all samples.
     subjects
         Boolean per subject: whether the quantity is defined there at all (engraftment needs a donor product).
     samples
@@ -46,6 +47,7 @@ class Tally:
 
     risk: np.ndarray
     event: np.ndarray
+    scale: int
     subjects: np.ndarray
     samples: np.ndarray
     calls: np.ndarray
@@ -55,7 +57,7 @@ class Tally:
     def share(self) -> np.ndarray:
         """**subject x taxon**: event / risk, NaN where it could not happen."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.risk > 0, np.round(self.event / self.risk, _DIGITS), np.nan)
+            return np.where(self.risk > 0, self.event / self.risk, np.nan)
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,10 @@ def calls(table: pd.DataFrame, window: Sequence[int] | None = None) -> Calls:
     subjects = sorted(counted["subject"].unique())
     taxa = sorted(table["taxon"].unique())
     owner = pd.Index(subjects).get_indexer(counted["subject"])
-    visits = counted.groupby("subject")["visit"].transform("nunique").to_numpy()
-    weight = 1 / (visits * counted.groupby(["subject", "visit"])["sample"].transform("size").to_numpy())
+    visits = counted.groupby("subject")["visit"].transform("nunique")
+    parts = (visits * counted.groupby(["subject", "visit"])["sample"].transform("size")).to_numpy(dtype=np.int64)
+    scale = math.lcm(*parts.tolist())
+    weight = scale // parts
     place = pd.Index(counted["sample"]).get_indexer(table["sample"])
     rows = np.flatnonzero(place >= 0)
     place = place[rows]
@@ -187,10 +191,9 @@ def calls(table: pd.DataFrame, window: Sequence[int] | None = None) -> Calls:
             held = row_usable & ~_at_risk(quantity, np.asarray(cell))
             risk = by_subject(usable, weight)[:, np.newaxis] - total(held)
             n_calls = int(usable.sum()) - number(held)
-        risk = np.round(risk, _DIGITS)
         samples = by_subject(usable, np.ones(len(counted))).astype(np.int64)
         below = number(at_risk & ((unsure & _NEEDS[quantity]) > 0))
-        tallies[quantity] = Tally(risk, np.round(event, _DIGITS), samples > 0, samples, n_calls, below)
+        tallies[quantity] = Tally(risk, event, scale, samples > 0, samples, n_calls, below)
     return Calls(subjects, taxa, tallies, np.ones(len(taxa), dtype=np.int64), analysis)
 
 
@@ -236,8 +239,8 @@ def rolled_up(found: Calls, clades: Sequence[str]) -> Calls:
     tallies = {
         quantity: replace(
             tally,
-            risk=np.round(tally.risk @ member, _DIGITS),
-            event=np.round(tally.event @ member, _DIGITS),
+            risk=tally.risk @ member,
+            event=tally.event @ member,
             calls=np.bincount(clade, weights=tally.calls, minlength=len(names)).astype(np.int64),
             below_limit=np.bincount(clade, weights=tally.below_limit, minlength=len(names)).astype(np.int64),
         )

@@ -112,7 +112,7 @@ def taxa(
     counted = counted[counted["sample"].isin(found.analysis.samples["sample"])]
     table = as_declared(table, TAXA)
     days = f"samples: {found.analysis.note}"
-    return table, [days, *cautions(label, doses, counted), *remarks(table)]
+    return table, [days, *cautions(label, by, doses, counted), *remarks(table)]
 
 
 def _overall(found: Calls, quantity: str, donors: np.ndarray | None) -> pd.DataFrame:
@@ -126,7 +126,8 @@ def _overall(found: Calls, quantity: str, donors: np.ndarray | None) -> pd.DataF
     block["n_at_risk"], block["n_event"] = mean["n"], np.nansum(share, axis=0)
     block["n_always"] = (there & (tally.event >= tally.risk)).sum(axis=0)
     block["n_ever"] = (tally.event > 0).sum(axis=0)
-    block["taxa_at_risk"], block["taxa_event"] = tally.risk.sum(axis=0), tally.event.sum(axis=0)
+    block["taxa_at_risk"] = tally.risk.sum(axis=0) / tally.scale
+    block["taxa_event"] = tally.event.sum(axis=0) / tally.scale
     block["n_calls"], block["n_below_limit"] = tally.calls, tally.below_limit
     block["rate"], block["ci_low"], block["ci_high"] = mean["mean"], mean["low"], mean["high"]
     return block.assign(method="logit_t")

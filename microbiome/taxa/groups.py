@@ -96,13 +96,17 @@ def donor_matrix(doses: pd.DataFrame | None, names: Sequence[str]) -> np.ndarray
     )
 
 
-def cautions(groups: pd.Series, doses: pd.DataFrame | None, samples: pd.DataFrame | None = None) -> list[str]:
+def cautions(
+    groups: pd.Series, by: str | None, doses: pd.DataFrame | None, samples: pd.DataFrame | None = None
+) -> list[str]:
     """Say what besides the group may make a difference: few donors, donors that go with the group, depth.
 
     Parameters
     ----------
     groups
         Group of each subject of the analysis, missing where it has none.
+    by
+        What makes the groups; that donors go with groups by donor needs no saying.
     doses
         Doses table, or None.
     samples
@@ -110,7 +114,7 @@ def cautions(groups: pd.Series, doses: pd.DataFrame | None, samples: pd.DataFram
     """
     donors = donor_sets(doses)
     found = few_donors(groups.index, donors)
-    for pair in pairs_of_groups(groups):
+    for pair in pairs_of_groups(groups) if by != "donor" else []:
         sides = [(name, list(groups.index[groups == name])) for name in pair]
         found += [f"{pair[1]} - {pair[0]}: {text}" for text in confounding(sides[0], sides[1], donors)]
     if samples is not None and groups.notna().any():

@@ -114,7 +114,7 @@ def changes(
             block = block.assign(reference=reference).join(compared)
         blocks.append(block)
     found = as_declared(with_lineage(pd.concat(blocks, ignore_index=True), lineage), CHANGES)
-    comments = [f"samples: {analysis.note}", *cautions(label, doses), *remarks_of_changes(abundance)]
+    comments = [f"samples: {analysis.note}", *cautions(label, by, doses), *remarks_of_changes(abundance)]
     if by is not None and len(members) < 3:
         comments.append(f"not testable: fewer than two groups of {by}")
         found["effect_note"] = comments[-1]

@@ -9,7 +9,7 @@ from microbiome.report.figures.diversity import alpha, ordination, similarity
 from microbiome.report.figures.fate import rates, taxa
 from microbiome.report.figures.limits import limits
 from microbiome.report.figures.sensitivity import over_thresholds, signs, thresholds
-from microbiome.report.figures.taxa import retention, retention_of_taxa, taxon_rates
+from microbiome.report.figures.single_taxa import retention, retention_of_taxa, taxon_rates
 from microbiome.report.figures.trial import depth, reads, timeline
 
 __all__ = [

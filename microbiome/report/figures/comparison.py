@@ -140,7 +140,9 @@ def _trajectory(means: pd.DataFrame, lines: pd.DataFrame, palette: Mapping[str, 
         scale=alt.Scale(domain=[0, last * 1.04], nice=False),
         axis=alt.Axis(tickMinStep=1, tickCount=5),
     )
-    ends = pd.concat([lines["value"], means["mean"], means["ci_low"], means["ci_high"]]).dropna().astype("float64")
+    ends = pd.Series(
+        [*lines["value"], *means[["mean", "ci_low", "ci_high"]].to_numpy().ravel()], dtype="float64"
+    ).dropna()
     y = alt.Y(
         "value:Q",
         title=None,

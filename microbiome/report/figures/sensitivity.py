@@ -74,7 +74,7 @@ def _titled(frame: pd.DataFrame, methods: Mapping[str, str]) -> tuple[pd.DataFra
 
 
 def _row(names: Sequence[str]) -> Any:
-    # A list of texts is a text of several lines; what is aligned to the left ends at the panel, of whatever length it is.
+    # A list of texts is a text of several lines; aligned to the left all names end at the panels.
     header = alt.Header(
         labelAngle=0, labelAlign="left", labelPadding=8, labelLimit=_LABELS, labelExpr="split(datum.label, '\\n')"
     )

@@ -293,14 +293,20 @@ def _sign_figure(
         f"signs_{key}",
         f"Which group is higher: {second} or {first}",
         "A tile per analysis: detection threshold from left to right, depth from top to bottom, rates in rows, units "
-        f"of analysis in columns. Strong colour: p < 0.05.{starred} One colour throughout means that the sign does "
-        "not hang on these choices. Thinned, 0.5 ×: every sample brought to half the depth of the shallowest. "
-        "Baseline recovery, which is 1 - depletion rate, is not drawn."
+        f"of analysis in columns. {_more(data)}Strong colour: p < 0.05.{starred} One colour throughout means that the "
+        "sign does not hang on these choices. Thinned, 0.5 ×: every sample brought to half the depth of the "
+        "shallowest. Baseline recovery, which is 1 - depletion rate, is not drawn."
         + (f" Nowhere testable, and not drawn: {', '.join(rest)}." if rest else ""),
         figures.signs(data, _shown(palette, data), METHOD_TITLES),
         data.drop(columns="title"),
         *largest_analysis(part),
     )
+
+
+def _more(data: pd.DataFrame) -> str:
+    """Say which rows are of loss: higher means that more is lost there."""
+    lost = [title for rate, title in zip(data["rate"], data["title"], strict=True) if rate in _LOSS]
+    return f"In {', '.join(dict.fromkeys(lost))} higher means that more is lost. " if lost else ""
 
 
 def _effect_figure(
