@@ -166,6 +166,7 @@ def _study(tables: _Tables, settings: Mapping[str, Any]) -> list[Problem]:
         settings["subjects"] or "subjects.tsv",
         settings["doses"] or "doses.tsv",
         settings["allow_missing_baseline"],
+        "doses" in tables.frames,
     )
 
 

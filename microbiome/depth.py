@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from microbiome.detection import detection_limit, fit_curve, limits
-from microbiome.repair import depth_warnings, relevant_samples
+from microbiome.errors import InputError
+from microbiome.repair import Repaired, depth_warnings, relevant_samples, repair
 from microbiome.response import responder
 from microbiome.study import Study
 from microbiome.triads import checked_detection, triads
 
-__all__ = ["describe_limits", "study_depth_warnings", "study_groups", "study_limits"]
+__all__ = ["describe_limits", "repair_study", "study_depth_warnings", "study_groups", "study_limits"]
 
 
 def study_limits(abundance: pd.DataFrame, study: Study, evidence: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -65,6 +69,63 @@ def study_depth_warnings(table: pd.DataFrame, study: Study, posts: pd.DataFrame)
     """
     sentences = [text for groups in (None, *study_groups(study)) for text in depth_warnings(table, posts, groups)]
     return list(dict.fromkeys(sentences))
+
+
+def repair_study(
+    abundance: pd.DataFrame,
+    study: Study,
+    table: pd.DataFrame,
+    method: str,
+    detection: float = 0.0,
+    seed: int = 0,
+    also: Collection[str] = (),
+) -> Repaired:
+    """Bring every sample that a comparison of the study rests on to a common depth.
+
+    Where a baseline is too shallow and left out, an earlier one takes its place: the repair is made again with it,
+    until no sample is used that was not repaired.
+
+    Parameters
+    ----------
+    abundance, study
+        As in :func:`microbiome.triads.triads`.
+    table
+        Limits of all samples (:func:`study_limits`).
+    method
+        ``none``, ``threshold`` or ``thinning``.
+    detection, seed
+        As in :func:`microbiome.repair.repair`.
+    also
+        Further samples that are compared.
+
+    Returns
+    -------
+    Repaired
+        ``left_out`` holds all samples left out on the way.
+
+    Raises
+    ------
+    InputError
+        As :func:`microbiome.repair.repair`.
+    """
+    aligned = triads(abundance, study)
+    left_out: list[str] = []
+    while True:
+        used = {*relevant_samples(study, aligned.posts, aligned.products), *also} - set(left_out)
+        repaired = repair(abundance, table[table["sample"].isin(used)], method, detection, seed)
+        if not repaired.left_out:
+            break
+        left_out += repaired.left_out
+        try:
+            aligned = triads(abundance.loc[~abundance.index.isin(left_out)], study)
+        except InputError:
+            # No post sample is deep enough: whoever asks finds none.
+            break
+    if left_out:
+        values = repaired.abundance.copy()
+        values.loc[values.index.isin(left_out)] = np.nan
+        repaired = replace(repaired, abundance=values, left_out=tuple(left_out))
+    return repaired
 
 
 def describe_limits(

@@ -40,8 +40,9 @@ _CENTRE, _LARGEST_SCALE = 1e-4, 1000.0
 _LEAST_PAIRS, _LEAST_OBSERVATIONS = 5, 200
 # More pairs than these add nothing to three numbers but time: so many are taken, evenly spread over the persons.
 _MOST_PAIRS = 200
-# Reads explain the limit when the log of (reads x lowest abundance) spreads (MAD) no more than this, or than without.
-_LARGEST_SPREAD = 0.7
+# Reads contradict the lowest abundances when the log of their product spreads (MAD) more than this, and that many times
+# as much as the lowest abundances alone. These vary by themselves: a stool with few taxa may have none near its limit.
+_LARGEST_SPREAD, _MORE_SPREAD = 0.7, 1.5
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def limits(
        fewest reads with which a clade is reported: the 0.1 quantile over samples, because how many a profiler asks for
        is the same in all, and a sample without rare taxa shows more.
     2. ``reads``: the unit is c / reads, with c the 0.1 quantile over samples of reads x lowest abundance. Not used
-       where the lowest abundances contradict it (their product with the reads varies more than they do themselves, and
-       by more than a factor of two): the reads may be those before filtering, or of another library.
+       where the lowest abundances contradict it (their product with the reads varies by more than a factor of two, and
+       1.5 times as much as they do themselves): the reads may be those of another library.
     3. ``lowest_abundance``: the unit is the lowest abundance of the sample.
 
     Parameters
@@ -144,8 +145,9 @@ def limits(
 
 
 def _explains(constant: np.ndarray, lowest: np.ndarray) -> bool:
+    """Tell whether reads may be behind the lowest abundances: their product varies little, or not much more."""
     spread = stats.median_abs_deviation(constant)
-    if spread <= max(_LARGEST_SPREAD, stats.median_abs_deviation(lowest)):
+    if spread <= max(_LARGEST_SPREAD, _MORE_SPREAD * stats.median_abs_deviation(lowest)):
         return True
     logger.warning("the reads of the samples table do not go with the lowest abundances: these give the limits instead")
     return False

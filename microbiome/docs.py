@@ -14,16 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from microbiome.compare.tables import COMPARE, TRAJECTORIES
 from microbiome.config_keys import KEYS, SECTIONS, Key, config_schema
-from microbiome.diversity.tables import ALPHA, PCOA, PERMANOVA, SIMILARITY
+from microbiome.declared import RESULT_TABLES
 from microbiome.files import write_text
-from microbiome.nulls.tables import NULLS
-from microbiome.power.tables import POWER
-from microbiome.sensitivity.tables import SENSITIVITY
 from microbiome.simulate.tables import ACCURACY, TRUTH_TABLES
-from microbiome.tables import INPUT_TABLES, OUTPUT_TABLES, Column, Table
-from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
+from microbiome.tables import INPUT_TABLES, Column, Table
 
 __all__ = ["config_page", "config_template", "generated_files", "main", "table_schema", "tables_page"]
 
@@ -169,22 +164,7 @@ def tables_page() -> str:
     for table in INPUT_TABLES:
         lines += _table_section(table, "tsv")
     lines += ["", "# Output"]
-    for table in (
-        *OUTPUT_TABLES,
-        ALPHA,
-        PCOA,
-        PERMANOVA,
-        SIMILARITY,
-        NULLS,
-        COMPARE,
-        TRAJECTORIES,
-        SENSITIVITY,
-        POWER,
-        TAXA,
-        RETENTION,
-        CHANGES,
-        DECOMPOSITION,
-    ):
+    for table in RESULT_TABLES:
         lines += _table_section(table, "tsv")
     lines += [
         "",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["InputError", "Problem", "collecting", "raise_problems"]
+__all__ = ["InputError", "Problem", "collecting", "raise_problems", "report_lines"]
+
+# More problems of one column and kind than this are cut to the first few.
+_MOST_ALIKE, _SHOWN = 5, 3
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,30 @@ def collecting(problems: list[Problem]) -> Iterator[None]:
         yield
     except InputError as error:
         problems.extend(error.problems)
+
+
+def report_lines(problems: Iterable[Problem]) -> list[str]:
+    """Return one line per problem, ``LEVEL: PROBLEM``, in their order.
+
+    Of more than 5 problems of one kind (they differ in line, value and advice only) in one column of a file, the first
+    3 and how many more there are.
+    """
+    found = [(problem, _kind(problem)) for problem in problems]
+    number = Counter(kind for _, kind in found)
+    seen: Counter[tuple[str, ...]] = Counter()
+    lines = []
+    for problem, kind in found:
+        seen[kind] += 1
+        if number[kind] <= _MOST_ALIKE or seen[kind] <= _SHOWN:
+            lines.append(f"{problem.level}: {problem}")
+        elif seen[kind] == _SHOWN + 1:
+            where = f"in column {problem.column}" if problem.column else "like this"
+            lines.append(f"{problem.level}: {problem.file}: ... and {number[kind] - _SHOWN} more {where}")
+    return lines
+
+
+def _kind(problem: Problem) -> tuple[str, ...]:
+    words = problem.message.replace(problem.value, "") if problem.value else problem.message
+    # Quoted values and numbers tell problems of one kind apart.
+    words = re.sub(r"'[^']*'|\"[^\"]*\"|[-+]?[0-9][0-9.,eE+-]*", "", words)
+    return (problem.file, problem.column, problem.level, words)

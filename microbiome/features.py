@@ -98,7 +98,12 @@ def parse_features(text: str, name: str) -> pd.DataFrame:
             numbers = [float(_unquoted(cell)) if cell.strip() else math.nan for cell in row]
         values[len(features)] = numbers
         features.append(feature)
-    raise_problems(problems)
+    if problems:
+        # Imported late: what collects the declarations of all tables imports this module.
+        from microbiome.declared import wrong_table
+
+        wrong = wrong_table([_unquoted(lines[start].split("\t")[0]), *samples], None, name)
+        raise_problems(problems if wrong is None else [wrong])
     return pd.DataFrame(
         values[: len(features)].T.copy(),
         index=pd.Index(samples, name="sample", dtype=object),

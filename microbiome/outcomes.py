@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from microbiome.cells import CODE_OF_CELL, SOURCES
-from microbiome.depth import study_depth_warnings, study_limits
+from microbiome.depth import repair_study, study_depth_warnings, study_limits
 from microbiome.detection import MISSED, detection_limit, fit_curve, probability_detected
 from microbiome.rates import rates
 from microbiome.repair import chosen_repair, relevant_samples, repair
@@ -48,7 +48,8 @@ def outcomes(
     **Certainty.** Wherever a taxon counts as absent, it may only have been missed. An absence is unsure where a taxon
     would have been missed there with a probability above 5 %, had it the abundance that it shows elsewhere: absent
     after FMT, that of the baseline, or where that lacks it too, of the donor; absent from the baseline, that after FMT,
-    or else of the donor; absent from the donor, the larger of baseline and post, in the deepest product. A call with an
+    or else of the donor; absent from the donor, the larger of baseline and post, in the deepest product (and always
+    where a product has no profile). A call with an
     unsure absence is ``below_limit``. The probability is that of :mod:`microbiome.detection`, with the detection curve
     of the study's own repeats where there are enough.
 
@@ -95,8 +96,10 @@ def outcomes(
     if method == "none":
         for sentence in warned:
             logger.warning("%s; see --repair", sentence)
-    repaired = repair(abundance, compared, method, detection, seed)
-    if method != "none":
+    if method == "none":
+        repaired = repair(abundance, compared, method, detection)
+    else:
+        repaired = repair_study(abundance, study, table, method, detection, seed)
         logger.info("%s", repaired.note)
         aligned = triads(repaired.abundance, study)
     limit = repaired.limits
@@ -151,7 +154,8 @@ def _block(aligned: Triads, rows: slice, units: np.ndarray, detection: float) ->
     cell = cell[row, taxon]
     d, b, r = donor[row, taxon], baseline[row, taxon], post[row, taxon]
     known = ~(np.isnan(d) | np.isnan(b))
-    mask = _unsure_mask(d, b, r, cell, units[rows][row], detection)
+    received = posts[["donor_products", "donor_products_unprofiled"]].to_numpy(dtype=float)[row]
+    mask = _unsure_mask(d, b, r, cell, units[rows][row], detection, received)
     names = np.array([*OUTCOME_NAMES, None], dtype=object)
     code = np.where(known, CODE_OF_CELL[cell], len(OUTCOME_NAMES))
     mask[~known] = 0
@@ -178,15 +182,25 @@ def _unsure_mask(
     cell: np.ndarray,
     units: np.ndarray,
     detection: float,
+    received: np.ndarray,
 ) -> np.ndarray:
-    """Return 4 donor + 2 baseline + post: where the taxon is absent but may have been missed. See :func:`outcomes`."""
+    """Return 4 donor + 2 baseline + post: where the taxon is absent but may have been missed. See :func:`outcomes`.
+
+    `received` holds the donor products received, and how many of them have no profile: what those held is not known,
+    and nothing can have been missed in an empty donor set. A sample of which nothing is known (no taxon at all) may
+    have missed everything.
+    """
     in_baseline, in_post = (cell & 2) > 0, (cell & 1) > 0
     absent = [(cell & 4) == 0, ~in_baseline, ~in_post]
     expected = [np.fmax(baseline, post), np.where(in_post, post, donor), np.where(in_baseline, baseline, donor)]
     mask = np.zeros(len(cell), dtype=np.int8)
     for place, (bit, gone, there) in enumerate(zip((4, 2, 1), absent, expected, strict=True)):
-        # Without products (units NaN) nothing can have been missed in the donor set.
-        look = np.flatnonzero(gone & ~np.isnan(units[:, place]))
-        seen = probability_detected(there[look], units[look, place], detection)
-        mask[look[seen < 1 - MISSED]] += bit
+        unit = units[:, place]
+        look = np.flatnonzero(gone & ~np.isnan(unit))
+        seen = probability_detected(there[look], unit[look], detection)
+        unsure = gone & np.isnan(unit)
+        unsure[look[seen < 1 - MISSED]] = True
+        if bit == 4:
+            unsure = (unsure | (gone & (received[:, 1] > 0))) & (received[:, 0] > 0)
+        mask[unsure] += bit
     return mask

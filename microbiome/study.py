@@ -54,7 +54,7 @@ def read_study(
         frames.append(frame)
     raise_problems(problems)
     study = Study(*frames)
-    problems += study_problems(study, names[0], names[1], names[2], allow_missing_baseline)
+    problems += study_problems(study, names[0], names[1], names[2], allow_missing_baseline, bool(doses))
     raise_problems(problems)
     for problem in problems:
         logger.warning("%s", problem)

@@ -21,6 +21,7 @@ def study_problems(
     subjects_file: str = "subjects.tsv",
     doses_file: str = "doses.tsv",
     allow_missing_baseline: bool = True,
+    with_doses: bool = True,
 ) -> list[Problem]:
     """Return everything that is wrong between the rows and tables of a study.
 
@@ -32,11 +33,13 @@ def study_problems(
         Names used in the messages.
     allow_missing_baseline
         Whether a recipient without a sample on or before day 0 is a warning or an error.
+    with_doses
+        Whether a doses table was given: without one, nothing can be said of who received none.
     """
     return [
         *_sample_problems(study, samples_file, allow_missing_baseline),
         *_subject_problems(study, samples_file, subjects_file),
-        *_treated_without_dose(study, subjects_file),
+        *(_treated_without_dose(study, subjects_file) if with_doses else []),
         *_dose_problems(study, doses_file),
     ]
 

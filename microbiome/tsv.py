@@ -47,7 +47,8 @@ def parse_table(path: str | Path, table: Table) -> tuple[pd.DataFrame, list[Prob
         read or lacks a required column.
     problems
         Everything that is wrong, in file order; empty when the table is good. A byte-order mark and white space around
-        free text are warnings: the table is read without them.
+        free text are warnings: the table is read without them. Of another of our tables only that it is the wrong one
+        (:func:`microbiome.declared.wrong_table`).
     """
     name = str(path)
     try:
@@ -77,6 +78,10 @@ def parse_table(path: str | Path, table: Table) -> tuple[pd.DataFrame, list[Prob
     problems += header_problems
     if not any(header):
         return empty_table(table), problems
+    if sum(column.required and column.name not in header for column in table.columns) > 1:
+        wrong = _wrong_table(header, table, name)
+        if wrong is not None:
+            return empty_table(table), [wrong]
     cells: list[list[str | None]] = []
     for line, row in zip(lines[1:], rows[1:], strict=True):
         if len(row) != len(header):
@@ -98,10 +103,21 @@ def parse_table(path: str | Path, table: Table) -> tuple[pd.DataFrame, list[Prob
         columns[column_name] = convert([row[position] for row in cells], column, index, name, found)
     frame = pd.DataFrame(columns, index=index)
     problems += [*found, *check_key(frame, table, name)]
+    if any(problem.level == "error" for problem in problems):
+        wrong = _wrong_table(header, table, name)
+        if wrong is not None:
+            return empty_table(table), [wrong]
     problems.sort(key=lambda problem: problem.line or 0)
     if any(column.required and column.name not in header for column in table.columns):
         frame = empty_table(table)
     return frame, problems
+
+
+def _wrong_table(header: Sequence[str], table: Table, name: str) -> Problem | None:
+    # Imported late: what collects the declarations of all tables imports this module.
+    from microbiome.declared import wrong_table
+
+    return wrong_table(header, table, name)
 
 
 def read_table(path: str | Path, table: Table) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from microbiome.errors import InputError, Problem
 
-__all__ = ["Analysis", "analysis_samples", "subject_means", "visits"]
+__all__ = ["Analysis", "analysis_samples", "empty_window", "subject_means", "visits"]
 
 # A visit reaches at most from a day to twice that day and a week: day 20 to day 47, day 80 to day 167.
 _SPAN_FACTOR, _SPAN_DAYS = 2, 7
@@ -131,6 +131,15 @@ def analysis_samples(posts: pd.DataFrame, window: Sequence[int] | None = None) -
     if dropped:
         note += f"; {dropped} of {len(frame)} samples do not count"
     return Analysis(samples, table.assign(used=np.asarray(used, dtype=np.int64)), left_out, note)
+
+
+def empty_window(days: pd.Series, window: Sequence[int] | None) -> str:
+    """Say that no post sample lies in a window of days, and where they lie; empty where one does, or without window."""
+    days = days.dropna()
+    if window is None or len(days) == 0 or days.between(window[0], window[1]).any():
+        return ""
+    lie = _span(int(days.min()), int(days.max())).replace("day ", "on day ").replace("days ", "on days ")
+    return f"no post sample from day {window[0]} to {window[1]}; samples lie {lie}"
 
 
 def subject_means(table: pd.DataFrame, column: str, window: Sequence[int] | None = None) -> tuple[pd.Series, Analysis]:

@@ -345,3 +345,32 @@ def test_two_thousand_samples_take_seconds() -> None:
     assert time.process_time() - start < 10
     assert table["n_samples"].eq(2000).all()
     assert table["p_value"].notna().all()
+
+
+def test_who_has_no_value_on_any_day_is_named() -> None:
+    subjects = pd.DataFrame(
+        {
+            "subject": [*"abcdefgh", "D"],
+            "arm": [*["fmt"] * 8, None],
+            "responder": ["yes"] * 4 + ["no"] * 4 + [None],
+        },
+        dtype=object,
+    )
+    rows = [(name, f"{name}.28", 28, 0.1 * i) for i, name in enumerate("abcdefg")]
+    rates = pd.DataFrame(rows, columns=["subject", "sample", "day", "depletion_rate"])
+    rates.loc[rates["subject"] == "c", "depletion_rate"] = np.nan
+    row = compare(rates, subjects, "responder", ["depletion_rate"]).set_index("method").loc["subject_permutation"]
+    assert "no value on any day: c" in row["note"]
+    assert "without a post sample or a group: h" in row["note"]
+    assert row["n_subjects"] == 6
+
+
+def test_strata_that_hold_one_group_each_cannot_be_tested() -> None:
+    subjects = pd.DataFrame(
+        {"subject": [*"abcdef"], "responder": ["yes"] * 3 + ["no"] * 3, "centre": ["X"] * 3 + ["Y"] * 3}, dtype=object
+    )
+    rows = [(name, f"{name}.28", 28, 0.1 * i) for i, name in enumerate("abcdef")]
+    rates = pd.DataFrame(rows, columns=["subject", "sample", "day", "depletion_rate"])
+    found = compare(rates, subjects, "responder", ["depletion_rate"], strata="centre").set_index("method")
+    assert found.loc["subject_permutation", "note"].startswith("not testable: ")
+    assert np.isnan(found.loc["subject_permutation", "p_value"])

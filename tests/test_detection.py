@@ -394,3 +394,46 @@ def test_auto_repairs_where_depth_differs_and_only_there() -> None:
 def test_a_curve_is_frozen() -> None:
     with pytest.raises(AttributeError):
         Curve(1.0, 0.0, 0.0, 1, 1, 1).scale = 2.0  # type: ignore[misc]
+
+
+# --------------------------------------------------------------------------- what a review found
+
+
+def test_a_baseline_that_takes_the_place_of_a_shallow_one_is_repaired_too() -> None:
+    rng = np.random.default_rng(8)
+    rows = [("D1", "D", "donor", None), ("E", "R0", "recipient", -7)]
+    for i in range(8):
+        rows += [(f"B{i}", f"R{i}", "recipient", 0), (f"A{i}", f"R{i}", "recipient", 28)]
+    study = Study(samples_frame(rows), doses=doses_frame([(f"R{i}", 0, "D", None) for i in range(8)]))
+    true = rng.dirichlet(np.full(300, 0.3))
+    depth = {name: 20_000.0 for name, *_ in rows} | {"E": 3e6, "B0": 30.0}
+    counts = np.array([rng.poisson(true * depth[name]) for name, *_ in rows], dtype=float)
+    abundance = abundance_frame(counts, [row[0] for row in rows])
+    for method in ("thinning", "threshold"):
+        found = rates(outcomes(abundance, study, method=method)).set_index("subject")
+        assert found.loc["R0", "baseline_sample"] == "E"
+        assert found["baseline_limit"].notna().all()
+        others = found["baseline_taxa"].drop("R0")
+        assert others.min() - 15 < found.loc["R0", "baseline_taxa"] < others.max() + 15
+
+
+def test_a_sample_without_any_taxon_is_sure_of_nothing() -> None:
+    abundance, study = trial(baseline=[0.5, 0.3, 0.2], post=[0.0, 0.0, 0.0], donor=[0.5, 0.3, 0.2])
+    table = outcomes(abundance, study)
+    assert set(table["outcome"]) == {"shared_depleted"}
+    assert set(table["unsure"]) == {"post"}
+    found = rates(table).iloc[0]
+    assert (found["depletion_rate_low"], found["depletion_rate_high"]) == (0.0, 1.0)
+
+
+def test_what_a_product_without_profile_held_is_not_known() -> None:
+    rows = [("D1", "D", "donor", None), ("D2", "D", "donor", None)]
+    rows += [("B", "R", "recipient", 0), ("A", "R", "recipient", 28)]
+    study = Study(samples_frame(rows), doses=doses_frame([("R", 0, "D", None)]))
+    parts = {"D1": [0.5, 0.499, 0.0, 0.001], "B": [0.0, 0.5, 0.499, 0.001], "A": [0.4, 0.3, 0.299, 0.001]}
+    table = outcomes(frame(parts), study).set_index("taxon")
+    assert table.loc["t2", "outcome"] == "persisted"
+    assert table.loc["t2", "unsure"] == "donor"
+    whole = outcomes(frame(parts | {"D2": parts["D1"]}), study).set_index("taxon")
+    assert whole.loc["t2", "outcome"] == "persisted"
+    assert whole.loc["t2", "certainty"] == "sure"

@@ -38,7 +38,7 @@ def all_choices(values: np.ndarray, first: int) -> float:
 @pytest.mark.parametrize("quantity", QUANTITIES)
 @pytest.mark.parametrize("days", [(28,), (7, 30, 60)])
 def test_placebo_arm_is_the_definition(quantity: str, days: tuple[int, ...]) -> None:
-    trial = random_trial(8, [[A], [A], [B], [A, (20, "B", None)]], days, placebo=3, taxa=20)
+    trial = random_trial(8, [[A], [A], [B], [A, (20, "B", None)]], days, placebo=3, taxa=60)
     treated = np.array([trial.rate(quantity, f"R{i}", f"R{i}") for i in range(4)])
     placebo = np.array([np.mean([trial.rate(quantity, f"P{i}", f"R{j}") for j in range(4)]) for i in range(3)])
     table = trial.nulls()
@@ -48,14 +48,35 @@ def test_placebo_arm_is_the_definition(quantity: str, days: tuple[int, ...]) -> 
     assert found["expected"] == pytest.approx(placebo.mean(), abs=1e-12)
     assert found["excess"] == pytest.approx(treated.mean() - placebo.mean(), abs=1e-12)
     assert (found["ci_low"], found["ci_high"]) == pytest.approx((welch.low, welch.high))
-    assert found["p_value"] == pytest.approx(all_choices(np.concatenate([treated, placebo]), 4))
-    assert found["p_floor"] == pytest.approx(1 / 35)
+    if quantity == "depletion_rate":
+        assert found["p_value"] == pytest.approx(all_choices(np.concatenate([treated, placebo]), 4))
+        assert found["p_floor"] == pytest.approx(1 / 35)
+    else:
+        # R0 and R1 have the same schedule; the placebo recipients are alike.
+        assert found["p_value"] == pytest.approx(all_dealt(trial, quantity, ["R0", "R0", "R2", "R3", "", "", ""]))
+        assert found["p_floor"] == pytest.approx(1 / 420)
+        assert (found["permutations"], found["scheme"]) == (420, "exact")
     assert (found["n_subjects"], found["n_null"], found["n_samples"]) == (4, 3, 7 * len(days))
     for i in range(4):
         one = row(table, quantity, "placebo_arm", f"R{i}")
         assert one["p_value"] == pytest.approx((1 + np.sum(placebo >= treated[i] - 1e-12)) / 4)
         assert one["p_floor"] == 0.25
         assert one["excess"] == pytest.approx(treated[i] - placebo.mean())
+
+
+def all_dealt(trial: Trial, quantity: str, labels: list[str]) -> float:
+    """Share of the ways to deal out arms and schedules with a difference at least as large as the first one."""
+    people = [f"R{i}" for i in range(4)] + [f"P{i}" for i in range(3)]
+    values = {(who, of): trial.rate(quantity, who, of) for who in people for of in ("R0", "R2", "R3")}
+    for who in people:
+        values[who, ""] = np.nanmean([values[who, of] for of in ("R0", "R0", "R2", "R3")])
+    found = {}
+    for order in set(itertools.permutations(labels)):
+        given = [values[who, of] for who, of in zip(people, order, strict=True) if of]
+        free = [values[who, of] for who, of in zip(people, order, strict=True) if not of]
+        found[order] = abs(np.nanmean(given) - np.nanmean(free))
+    assert len(found) == 420
+    return float(np.mean([value >= found[tuple(labels)] - 1e-12 for value in found.values()]))
 
 
 def test_every_row_of_depletion_says_that_it_includes_dilution() -> None:
@@ -245,10 +266,17 @@ def test_strata_of_placebo() -> None:
     # P2 has no treated subject in its centre: no pseudo-donor.
     assert "P2 (no rate against any schedule of its stratum)" in found["note"]
     pseudo = [trial.rate("engraftment_rate", "P0", "R0"), trial.rate("engraftment_rate", "P1", "R2")]
-    assert found["expected"] == pytest.approx(np.mean(pseudo))
+    # In x two treated (one schedule) and one untreated, in y one and one.
+    own = [trial.rate("engraftment_rate", f"R{i}", f"R{i}") for i in range(3)]
+    weights = np.array([2 * 1 / 3, 1 * 1 / 2])
+    differences = np.array([np.mean(own[:2]) - pseudo[0], own[2] - pseudo[1]])
+    assert found["excess"] == pytest.approx(weights @ differences / weights.sum())
+    assert found["expected"] == pytest.approx(np.mean(own) - found["excess"])
     # Three orders in x, two in y.
     assert found["permutations"] == 6
-    assert "p within strata" in found["note"]
+    assert "excess, interval and p within strata" in found["note"]
+    alone = row(table, "engraftment_rate", "placebo_arm", "R2")
+    assert (alone["expected"], alone["n_null"]) == (pytest.approx(pseudo[1]), 1)
 
 
 @pytest.mark.parametrize("method", ["auto", "threshold", "none"])

@@ -12,8 +12,10 @@ from statsmodels.stats.power import TTestIndPower
 from microbiome.cli import main
 from microbiome.errors import InputError
 from microbiome.outcomes import outcomes, rates
-from microbiome.power import panel_parameters, patients_needed, pilot, pilot_power, power
-from microbiome.power.pilot import Pilot
+from microbiome.power.needed import patients_needed
+from microbiome.power.parameters import panel_parameters
+from microbiome.power.pilot import Pilot, pilot, pilot_power
+from microbiome.power.simulated import power
 from microbiome.power.tables import POWER
 from microbiome.power.trials import presence, primary, run_trial, trial_rates
 from microbiome.simulate.panel import PanelParameters, simulate_panel

@@ -27,9 +27,10 @@ from microbiome.cli import main
 from microbiome.errors import InputError
 from microbiome.report import data
 from microbiome.report import page as report_page
-from microbiome.report.blocks import Figure, FigureGroup, Missing, Note, number, plural, tsv_name, tsv_uri
+from microbiome.report.blocks import Figure, FigureGroup, Missing, Note, number, plural
 from microbiome.report.citations import cited
 from microbiome.report.counting import RATE_NAMES, label_taxa, outcome_bars, rates_by_group, taxon_counts
+from microbiome.report.downloads import tsv_name, tsv_uri
 from microbiome.report.methods import methods
 from microbiome.report.page import build, script_json
 from microbiome.report.roster import people, sample_table, scheme
@@ -84,7 +85,7 @@ class Page(html.parser.HTMLParser):
     def rows(self) -> dict[str, list]:
         """Cells of the long tables by name."""
         return {
-            str(attributes["id"]).removeprefix("rows-"): json.loads(text)
+            str(attributes["id"]).removeprefix("rows-"): json.loads(gzip.decompress(base64.b64decode(text)))
             for attributes, text in self.scripts
             if str(attributes.get("id", "")).startswith("rows-")
         }
@@ -92,7 +93,7 @@ class Page(html.parser.HTMLParser):
     @property
     def code(self) -> list[str]:
         """Scripts that run."""
-        return [text for attributes, text in self.scripts if attributes.get("type") != "application/json"]
+        return [text for attributes, text in self.scripts if not attributes.get("type")]
 
 
 def rows_of(spec: dict) -> list[dict]:
@@ -218,6 +219,8 @@ def test_long_data_are_compressed_and_the_same_each_time() -> None:
     assert tsv_name("a", address) == "a.tsv.gz"
     text = gzip.decompress(base64.b64decode(address.split(",", 1)[1])).decode()
     pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(text), sep="\t"), frame)
+    # What would make the page heavy is left to the file.
+    assert tsv_uri(pd.DataFrame({"n": np.random.default_rng(1).random(200_000)})) == ""
 
 
 # ---------------------------------------------------------------- same input, same bytes
@@ -264,17 +267,33 @@ _FIGURES = {
 }
 
 
-@pytest.mark.parametrize("part", _PARTS)
-def test_a_missing_part_is_said_and_the_others_stay(tables: data.Tables, whole: report_page.Page, part: str) -> None:
-    empty = {} if isinstance(getattr(tables, part), dict) else None
-    made = build(dataclasses.replace(tables, **{part: empty}))
+# Parts that do not say the same thing: several are taken away at once, each of them once.
+_TOGETHER = (
+    ("reads", "compare", "taxa", "pcoa"),
+    ("alpha", "trajectories", "retention", "permanova"),
+    ("limits", "sensitivity", "changes", "similarity"),
+    ("nulls", "rates", "provenance"),
+    ("decomposition",),
+)
+
+
+@pytest.mark.parametrize("parts", _TOGETHER, ids=" ".join)
+def test_missing_parts_are_said_and_the_others_stay(
+    tables: data.Tables, whole: report_page.Page, parts: tuple[str, ...]
+) -> None:
+    empty = {part: {} if isinstance(getattr(tables, part), dict) else None for part in parts}
+    made = build(dataclasses.replace(tables, **empty))
     missing = [block.text for section in made.sections for block in section.blocks if isinstance(block, Missing)]
-    assert {name for name, words in _PARTS.items() if any(words in text for text in missing)} == {part}
-    gone = _FIGURES.get(part, (part,))
+    assert {name for name, words in _PARTS.items() if any(words in text for text in missing)} == set(parts)
+    gone = tuple(start for part in parts for start in _FIGURES.get(part, (part,)))
     kept = {figure.key for figure in whole.figures if not figure.key.startswith(gone)}
     # Without a table of taxa the outcomes are counted.
-    instead = {"taxa_engrafted", "taxa_depleted"} if part == "taxa" else set()
+    instead = {"taxa_engrafted", "taxa_depleted"} if "taxa" in parts else set()
     assert {figure.key for figure in made.figures} == kept | instead
+
+
+def test_every_part_is_taken_away_once() -> None:
+    assert sorted(part for parts in _TOGETHER for part in parts) == sorted(_PARTS)
 
 
 def test_the_samples_table_alone_makes_a_page(trial: Trial, tmp_path: Path) -> None:

@@ -194,8 +194,24 @@ def test_what_cannot_be_reached_is_said() -> None:
     found, comments = taxa(table_of(rows), subjects_of(S0="b", S1="b", S2="a", S3="a", S4="a"), "group")
     loss = found[found["quantity"] == "loss"].iloc[0]
     assert (loss["rate_1"], loss["rate_2"], loss["p_value"]) == (0, 1, 1 / comb(5, 2))
-    assert comments[-1].endswith("of 1 testable; not reached even with every taxon at its smallest attainable p")
-    assert "at least 2 taxa" in comments[-1]
+    # Two taxa at the floor would be needed, and there is one.
+    assert (
+        comments[-1] == "loss, b - a: at this n, q < 0.05 cannot be reached: 1 testable taxon, smallest possible p 0.1"
+    )
+    assert (loss["permutations"], loss["scheme"]) == (comb(5, 2), "exact")
+
+
+def test_enough_taxa_that_do_not_all_have_the_floor() -> None:
+    # Two of these four would have to be at the floor of t0, which the other three cannot reach.
+    rows = [(f"S{i}", 30, "t0", "depleted" if i < 3 else "persisted") for i in range(8)]
+    for k in range(1, 4):
+        rows += [(f"S{i}", 30, f"t{k}", "depleted" if i == k else "persisted") for i in range(8)]
+    groups = subjects_of(**{f"S{i}": "b" if i < 3 else "a" for i in range(8)})
+    _, comments = taxa(table_of(rows), groups, "group")
+    assert comments[-1] == (
+        "loss, b - a: at this n, q < 0.05 needs at least 2 taxa at the floor (p = 0.0179) of 4 testable; not reached "
+        "even with every taxon at its smallest attainable p"
+    )
 
 
 def test_what_could_have_been_reached_and_was_not() -> None:
@@ -207,7 +223,7 @@ def test_what_could_have_been_reached_and_was_not() -> None:
     assert loss["p_value"] > 0.3
     assert loss["p_attainable"] == pytest.approx(1 / 210)
     assert comments[-1] == (
-        "loss, yes - no: at this n, q < 0.05 needs at least 1 taxa at the floor (p = 0.00476) of 1 testable"
+        "loss, yes - no: at this n, q < 0.05 needs at least 1 taxon at the floor (p = 0.00476) of 1 testable"
     )
 
 

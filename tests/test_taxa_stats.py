@@ -142,6 +142,18 @@ def test_the_observed_arrangement_counts_among_the_random_ones() -> None:
     assert p.nunique() > 8
 
 
+def test_exact_tests_count_the_arrangements_of_the_labels() -> None:
+    second = np.arange(7) < 2
+    values = np.array([[0, 1, 0, 1, 0, 0, 1], [0, 1, 0, 1, 0, 0, np.nan], [1, 1, 1, 1, 1, 1, 1]]).T
+    found = column_tests(values, second)
+    assert found["permutations"].tolist() == [comb(7, 2), comb(6, 2), comb(7, 2)]
+    assert found["p_floor"].tolist() == [1 / comb(7, 2), 1 / comb(6, 2), 1 / comb(7, 2)]
+    # Two values in 200 subjects are few tables and more arrangements than a column of integers holds.
+    many = column_tests(np.arange(200.0)[:, np.newaxis] % 2, np.arange(200) < 100)
+    assert many["scheme"].tolist() == ["exact"]
+    assert int(many["permutations"].astype("Int64")[0]) == 2**63 - 1
+
+
 def test_too_few_permutations_are_refused() -> None:
     with pytest.raises(InputError, match="0 permutations"):
         check_permutations(0)

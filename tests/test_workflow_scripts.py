@@ -314,9 +314,17 @@ class TestRarefyReads:
         assert (out.count(b"@r"), row["reads"], row["reads_rarefied"]) == (3, "10", "3")
         assert set(out.split(b"\n")) <= set(data.split(b"\n"))
 
-    @pytest.mark.parametrize(("pairs", "depth", "flagged"), [(5, 12, True), (5, 11, False), (5, 10, False), (0, 4, True)])
+    @pytest.mark.parametrize(
+        ("pairs", "depth", "flagged"), [(5, 12, True), (5, 11, False), (5, 10, False), (0, 4, True)]
+    )
     def test_fewer_reads_are_all_kept_and_named(
-        self, module: ModuleType, tmp_path: Path, pairs: int, depth: int, flagged: bool, capsys: pytest.CaptureFixture[str]
+        self,
+        module: ModuleType,
+        tmp_path: Path,
+        pairs: int,
+        depth: int,
+        flagged: bool,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         code, out, row = self.draw(module, tmp_path, list(self.pairs(pairs)), depth, "--paired")
         assert (code, out) == (0, self.interleaved(pairs))

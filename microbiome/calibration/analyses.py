@@ -135,14 +135,16 @@ def taxa_compared(case: Case, seed: int) -> Findings:
 def compared_by_centre(case: Case, seed: int) -> Findings:
     """Compare with a covariate that differs between groups, and within centres that differ in response.
 
-    The labels are dealt out anew: 80 % of the patients of one centre respond and 20 % of the other. ``age`` is a
-    standard deviation higher in responders and means nothing.
+    The labels are dealt out anew: 80 % of the patients of one centre respond and 20 % of the other, some and not all
+    of each. ``age`` is a standard deviation higher in responders and means nothing.
     """
     rng = np.random.default_rng([seed, 1])
     people = case.panel.study.subjects
     is_recipient = people["arm"].notna().to_numpy()
     chance = np.where(people["centre"] == "C1", 0.8, 0.2)
-    answer = np.where(rng.random(len(people)) < chance, "yes", "no")
+    answer = np.full(len(people), "no")
+    while len({*zip(people["centre"][is_recipient], answer[is_recipient], strict=True)}) < 4:
+        answer = np.where(rng.random(len(people)) < chance, "yes", "no")
     subjects = people.drop(columns="best_response").assign(
         responder=pd.Series(answer, index=people.index, dtype=object).where(is_recipient, None),
         age=60 + 10 * ((answer == "yes") + rng.normal(size=len(people))),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from microbiome.calibration.claims import covered, held, pivot
 from microbiome.calibration.powers import PLANS
-from microbiome.power import patients_needed
+from microbiome.power.needed import patients_needed
 
 __all__ = ["page"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from microbiome.power import power
+from microbiome.power.simulated import power
 from microbiome.power.tables import POWER
 from microbiome.simulate.panel import PanelParameters
 from microbiome.tsv import read_result, write_table
@@ -32,7 +32,7 @@ class Plan:
     question
         What is tested, in words; the curves of one question make a figure.
     test, rate
-        As in :func:`microbiome.power.power`.
+        As in :func:`microbiome.power.simulated.power`.
     parameters
         Design and effect.
     patients
@@ -74,7 +74,7 @@ def powers(trials: int, seed: int, folder: Path, only_there: bool = False) -> di
     Parameters
     ----------
     trials, seed
-        As in :func:`microbiome.power.power`.
+        As in :func:`microbiome.power.simulated.power`.
     folder
         Where tables are kept.
     only_there

@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from microbiome.errors import InputError
+from microbiome.cli.options import Parser
+from microbiome.errors import InputError, report_lines
 
 __all__ = ["main"]
 
@@ -60,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = arguments.run(arguments)
     except InputError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem.level}: {problem}\n")
+        sys.stderr.writelines(f"{line}\n" for line in report_lines(error.problems))
         return 2
     except BrokenPipeError:
         # The reader of standard output has gone (`| head`): that is its right. Python would complain at exit.
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="microbiome",
         description="Analyse shotgun metagenomes of faecal microbiota transplantation trials.",
         epilog=_EPILOG,

@@ -82,6 +82,7 @@ def _common(parser: argparse.ArgumentParser, by_required: bool) -> None:
         metavar="NAME",
         help="columns of the rates table; all rates when not given. Counts are allowed, and follow baseline richness",
     )
+    options.among(parser)
     options.doses(parser, required=False)
     parser.add_argument(
         "--group-order",
@@ -101,6 +102,7 @@ def _common(parser: argparse.ArgumentParser, by_required: bool) -> None:
 
 def _compare(arguments: argparse.Namespace) -> None:
     from microbiome.compare import compare, read_rates
+    from microbiome.compare.among import parse_among
     from microbiome.tables import DOSES, SAMPLES, SUBJECTS
     from microbiome.tsv import read_table, write_table
 
@@ -119,12 +121,14 @@ def _compare(arguments: argparse.Namespace) -> None:
         arguments.interval,
         arguments.level,
         arguments.seed,
+        among=parse_among(arguments.among),
     )
     write_table(table, arguments.output)
 
 
 def _trajectories(arguments: argparse.Namespace) -> None:
     from microbiome.compare import read_rates, trajectories
+    from microbiome.compare.among import parse_among
     from microbiome.tables import DOSES, SUBJECTS
     from microbiome.tsv import read_table, write_table
 
@@ -138,5 +142,6 @@ def _trajectories(arguments: argparse.Namespace) -> None:
         arguments.interval,
         arguments.level,
         arguments.seed,
+        among=parse_among(arguments.among),
     )
     write_table(table, arguments.output)

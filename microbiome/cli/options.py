@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
+from typing import NoReturn
 
-__all__ = ["add_command", "detection", "doses", "output", "profile", "reads", "repair", "samples", "seed", "subjects"]
+__all__ = [
+    "Parser",
+    "add_command",
+    "among",
+    "detection",
+    "doses",
+    "output",
+    "profile",
+    "reads",
+    "repair",
+    "samples",
+    "seed",
+    "subjects",
+]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, and leaves the usage to ``--help``."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write the line to standard error and exit with 2."""
+        text = re.sub(r"^argument ([^:]+): ", r"\1: ", message)
+        found = re.fullmatch(r"(.*: )invalid (float|int) value: ('.*')", text)
+        if found:
+            place, kind, value = found.groups()
+            comma = "; write decimals with a point" if "," in value else ""
+            text = f"{place}{value} is not a {'number' + comma if kind == 'float' else 'whole number'}"
+        self.exit(2, f"error: {text} (see `{self.prog} --help`)\n")
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -85,6 +114,17 @@ def doses(parser: argparse.ArgumentParser, required: bool = True) -> None:
     )
 
 
+def among(parser: argparse.ArgumentParser) -> None:
+    """Add ``--among``."""
+    parser.add_argument(
+        "--among",
+        nargs="+",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only subjects with these values of the subjects table, such as arm=fmt",
+    )
+
+
 def detection(parser: argparse.ArgumentParser) -> None:
     """Add ``--detection``."""
     parser.add_argument(
@@ -97,8 +137,8 @@ def reads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reads",
         metavar="TSV",
-        help="read accounting of the workflow (qc/reads.tsv): its reads of taxa give the limits of detection; else they "
-        "come from the profiles, the reads of the samples table or the lowest abundances",
+        help="read accounting of the workflow (qc/reads.tsv): its reads of taxa give the limits of detection; else "
+        "they come from the profiles, the reads of the samples table or the lowest abundances",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from microbiome.cli import options
 
 if TYPE_CHECKING:
-    from microbiome.power import Pilot
+    from microbiome.power.pilot import Pilot
 
 __all__ = ["add"]
 
@@ -137,7 +137,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _power(arguments: argparse.Namespace) -> None:
-    from microbiome.power import panel_parameters, patients_needed, pilot_power, power
+    from microbiome.power.needed import patients_needed
+    from microbiome.power.parameters import panel_parameters
+    from microbiome.power.pilot import pilot_power
+    from microbiome.power.simulated import power
     from microbiome.tsv import write_table
 
     rate = arguments.rate or ("engraftment_rate" if arguments.test == "donors" else "depletion_rate")
@@ -180,7 +183,7 @@ def _power(arguments: argparse.Namespace) -> None:
 def _pilot(arguments: argparse.Namespace, rate: str) -> tuple[Pilot, int]:
     """Return what the pilot tells, and how many samples of each patient are planned."""
     from microbiome.errors import InputError, Problem
-    from microbiome.power import pilot
+    from microbiome.power.pilot import pilot
     from microbiome.response import responder
     from microbiome.tables import RATES, SUBJECTS
     from microbiome.tsv import read_result, read_table

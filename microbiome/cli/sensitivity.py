@@ -29,6 +29,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     options.doses(parser, required=False)
     options.reads(parser)
     parser.add_argument("--by", metavar="COLUMN", help="what makes the groups, as in `microbiome compare`")
+    options.among(parser)
     parser.add_argument(
         "--rate",
         nargs="+",
@@ -71,6 +72,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _sensitivity(arguments: argparse.Namespace) -> None:
+    from microbiome.compare.among import parse_among
     from microbiome.depth import study_limits
     from microbiome.evidence import evidence_for
     from microbiome.metaphlan import read_abundance
@@ -95,5 +97,6 @@ def _sensitivity(arguments: argparse.Namespace) -> None:
         arguments.permutations,
         arguments.repeats,
         arguments.seed,
+        parse_among(arguments.among),
     )
     write_table(table, arguments.output)

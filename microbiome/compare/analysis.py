@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from microbiome.compare.among import among_subjects, mixed_doses, nobody_among
 from microbiome.compare.checks import as_table, option_problems, order_problems, rate_names, table_problems
 from microbiome.compare.groups import (
     confounding,
@@ -16,6 +17,7 @@ from microbiome.compare.groups import (
     donor_sets,
     few_donors,
     group_labels,
+    left_out,
     ordered,
     subject_columns,
 )
@@ -35,7 +37,7 @@ from microbiome.compare.subject import overall_row, subject_row
 from microbiome.compare.tables import COMPARE, COMPARE_METHODS
 from microbiome.errors import Problem, raise_problems
 from microbiome.stats import benjamini_hochberg
-from microbiome.visits import subject_means
+from microbiome.visits import empty_window, subject_means
 
 __all__ = ["compare"]
 
@@ -61,6 +63,7 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
     methods: Sequence[str] = COMPARE_METHODS,
+    among: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Compare rates between groups of subjects.
 
@@ -108,6 +111,9 @@ def compare(
         Of permutations and bootstrap.
     methods
         Analyses to make, of :data:`microbiome.compare.tables.COMPARE_METHODS`; a report shows all of them.
+    among
+        Value by column of `subjects`: only subjects with these values are compared. Without it subjects with and
+        without doses may be in one group, which the notes say.
 
     Returns
     -------
@@ -126,8 +132,10 @@ def compare(
     # In an order of their own, so that no last bit depends on that of the table.
     rates = rates.sort_values(["subject", "day", "sample"], kind="stable")
     names = rate_names(rates, rate, problems)
-    values = {name: rate_values(rates, name, problems) for name in names}
     known = subject_columns(subjects)
+    if among:
+        rates = rates[rates["subject"].isin(among_subjects(known, among, problems))]
+    values = {name: rate_values(rates, name, problems) for name in names}
     donors = donor_sets(doses)
     labels = group_labels(by, known, donors, problems)
     blocks = None if strata is None else group_labels(strata, known, donors, problems, "strata")
@@ -148,23 +156,36 @@ def compare(
         seed,
         None if window is None else (int(window[0]), int(window[1])),
         donors,
+        nobody_among(among) if among and rates.empty else "",
     )
     group = rates["subject"].map(labels)
     group = group.astype(object).where(group.notna(), None)
-    without = list(dict.fromkeys(rates.loc[group.isna(), "subject"]))
-    if without:
-        logger.warning("subjects without a value of %s are left out: %s", by, ", ".join(map(str, without)))
+    for sentence in left_out(by, group.set_axis(rates["subject"]), known.index):
+        logger.warning("%s", sentence)
     stratum = pd.Series("", index=rates.index) if blocks is None else rates["subject"].map(blocks)
     frame = rates.assign(group=group, stratum=stratum)
     order = ordered(group.dropna(), group_order)
     raise_problems(order_problems(group_order, order))
     rows: list[Row] = []
-    said: dict[str, None] = {}
+    nowhere = empty_window(rates["day"], window)
+    said: dict[str, None] = {nowhere: None} if nowhere else {}
     for name in names:
-        rows += _rate_rows(frame.assign(value=values[name]), name, adjust, order, settings, said, methods)
+        rows += _rate_rows(frame.assign(value=values[name]), name, adjust, order, settings, said, methods, known)
     for sentence in said:
         logger.warning("%s", sentence)
     return as_table(rows, COMPARE)
+
+
+def _never(grouped: pd.DataFrame, everyone: pd.Series, subjects: pd.DataFrame) -> list[str]:
+    """Name who has no value on any day, and who no post sample at all: the hardest drop-out of all."""
+    empty = [str(name) for name in grouped["subject"].unique() if name not in everyone.index]
+    found = [f"no value on any day: {', '.join(empty)}"] if empty else []
+    # Donors stand in the subjects table, too; who is of an arm was meant to be followed.
+    if "arm" in subjects:
+        planned = subjects.loc[subjects["arm"].notna(), "subject"]
+        absent = [str(name) for name in planned if name not in set(grouped["subject"])]
+        found += [f"of an arm, and without a post sample or a group: {', '.join(absent)}"] if absent else []
+    return found
 
 
 def _rate_rows(
@@ -175,11 +196,13 @@ def _rate_rows(
     settings: Settings,
     said: dict[str, None],
     methods: Sequence[str],
+    subjects: pd.DataFrame,
 ) -> list[Row]:
     """Return the rows of one rate; sentences for the log are added to `said`."""
     grouped = frame[frame["group"].notna()]
     if len(order) < 2:
         words = f"all subjects are in one group ({order[0]})" if order else f"no subject has a value of {settings.by}"
+        words = settings.nobody or words
         return [_bare(rate, settings, method, " / ".join(order), grouped, words) for method in methods]
     there = grouped[grouped["value"].notna()]
     everyone = there.drop_duplicates("subject").set_index("subject")["group"]
@@ -193,10 +216,12 @@ def _rate_rows(
     lacking = frame.loc[frame["group"].isna() & frame["value"].notna(), "subject"].unique()
     notes = [f"without a value of {settings.by}, left out: {', '.join(lacking)}"] if len(lacking) else []
     notes += [f"covariate or stratum missing, left out: {', '.join(incomplete)}"] if incomplete else []
+    notes += _never(grouped, everyone, subjects)
     empty = empty_donor_set(grouped, settings.donors)
     rows: list[Row] = []
     if len(order) > 2 and _OVERALL in methods:
-        said_of_all = (*notes, *few_donors(used["subject"].unique(), settings.donors))
+        mixed = [] if settings.by == "arm" else mixed_doses(used, grouped, order, subjects)
+        said_of_all = (*notes, *mixed, *few_donors(used["subject"].unique(), settings.donors))
         both = Pair(rate, "", "", used, adjust.loc[used.index], means, analysis, everyone, said_of_all)
         words = _no_donor(rate, grouped, empty, order)
         overall = overall_row(both, order, settings) if not words else None
@@ -205,6 +230,8 @@ def _rate_rows(
     for first, second in itertools.combinations(order, 2):
         chosen = used[used["group"].isin([first, second])]
         sentences = depth_sentences(chosen, everyone)
+        if settings.by != "arm":
+            sentences += mixed_doses(chosen, grouped, [first, second], subjects)
         said.update(dict.fromkeys(sentences))
         about = [*notes, *few_donors(chosen["subject"].unique(), settings.donors), *sentences]
         if settings.by != "donor":

@@ -59,9 +59,10 @@ def logit_of_rate(rate: str, samples: pd.DataFrame) -> pd.Series | None:
     if not set(parts) <= set(samples.columns):
         return None
     total = sum(pd.to_numeric(samples[name]).astype("Float64").astype("float64") for name in parts)
-    number = (total * samples["value"]).round()
+    # Counts averaged over draws are not whole.
+    number = total * samples["value"]
     found = np.log((number + 0.5) / (total - number + 0.5))
-    return None if found.isna().any() else found
+    return found if np.isfinite(found).all() else None
 
 
 def nuisances(rate: str, samples: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -19,6 +19,7 @@ __all__ = [
     "donor_sets",
     "few_donors",
     "group_labels",
+    "left_out",
     "no_such_column",
     "ordered",
     "subject_columns",
@@ -93,6 +94,32 @@ def group_labels(
         problems.append(Problem(message, "group them, or give the column as a covariate", column=option, value=by))
         return nothing
     return labels
+
+
+def left_out(by: str, groups: pd.Series, known: Iterable[object]) -> list[str]:
+    """Say which subjects are left out for want of a group, and why.
+
+    Parameters
+    ----------
+    by
+        What makes the groups.
+    groups
+        Group of each row, missing where there is none; the index are subjects, who may stand there several times.
+    known
+        The subjects of the subjects table.
+    """
+    there = set(known)
+    lacking = list(dict.fromkeys(groups.index[groups.isna()]))
+    absent = [str(name) for name in lacking if name not in there] if by != "donor" else []
+    without = [str(name) for name in lacking if by == "donor" or name in there]
+    found = []
+    if absent:
+        found.append(f"subjects that are not in subjects.tsv are left out of the groups: {', '.join(absent)}")
+    if without and not groups.notna().any():
+        found.append(f"no subject has a value of {by}: there are no groups")
+    elif without:
+        found.append(f"subjects without a value of {by} are left out of the groups: {', '.join(without)}")
+    return found
 
 
 def ordered(labels: Iterable[object], order: Sequence[str] = ()) -> list[str]:

@@ -57,6 +57,8 @@ class Settings:
         First and last day, where not all days count.
     donors
         Donors of each subject that received any (:func:`microbiome.compare.groups.donor_sets`); None where not known.
+    nobody
+        Why no subject is left to be compared; empty where there are some.
     """
 
     by: str
@@ -68,6 +70,7 @@ class Settings:
     seed: int = 0
     window: tuple[int, int] | None = None
     donors: Mapping[str, tuple[str, ...]] | None = None
+    nobody: str = ""
 
     def n_donors(self, subjects: pd.Series) -> int | None:
         """Return from how many donors these subjects received; None where not known."""

@@ -35,7 +35,9 @@ def pooled_row(pair: Pair, settings: Settings) -> Row:
     if not notes:
         p, floor = wilcoxon(one, two)
         row |= {"p_value": p, "p_floor": floor}
-    notes.append(_WARNING if pair.samples["subject"].duplicated().any() else "one sample per subject")
+    subjects = pair.samples["subject"]
+    here = f" (here {len(subjects) / max(subjects.nunique(), 1):.1f} samples per patient on average)"
+    notes.append(_WARNING + here if subjects.duplicated().any() else "one sample per subject")
     if settings.covariates or settings.strata:
         notes.append("not adjusted for anything")
     notes += ["a count, which follows baseline richness: read the rate beside it"] if is_count(pair.rate) else []

@@ -160,7 +160,7 @@ def _effects(values: np.ndarray, second: np.ndarray, effect: Interval, fraction:
 def _columns(pair: Pair, samples: pd.DataFrame, subjects: list[str], strata: np.ndarray | None) -> np.ndarray:
     """Return covariates (mean over the samples that count) and strata of each subject as columns of numbers."""
     means = pair.adjust.loc[samples.index].groupby(samples["subject"].to_numpy()).mean().reindex(subjects)
-    columns = [means.to_numpy(dtype=float).reshape(len(subjects), -1)]
+    columns = [means.to_numpy(dtype=float).reshape(len(subjects), pair.adjust.shape[1])]
     if strata is not None:
         levels = sorted(set(strata))[1:]
         columns.append((strata[:, np.newaxis] == np.array(levels, dtype=object)).astype(float))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from microbiome.compare.among import among_subjects, nobody_among
 from microbiome.compare.checks import as_table, option_problems, order_problems, rate_names, table_problems
-from microbiome.compare.groups import donor_sets, few_donors, group_labels, ordered, subject_columns
+from microbiome.compare.groups import donor_sets, few_donors, group_labels, left_out, ordered, subject_columns
 from microbiome.compare.material import Row, is_fraction, joined, rate_values
 from microbiome.compare.tables import TRAJECTORIES
 from microbiome.errors import Problem, raise_problems
@@ -30,6 +31,7 @@ def trajectories(
     interval: str = "logit_t",
     level: float = 0.95,
     seed: int = 0,
+    among: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Return the mean of each rate over subjects at each visit, by group.
 
@@ -39,10 +41,10 @@ def trajectories(
 
     Parameters
     ----------
-    rates, rate, doses, group_order, interval, level, seed
+    rates, rate, doses, group_order, interval, level, seed, among
         As in :func:`microbiome.compare.compare`.
     subjects
-        Subjects table; needed with `by`.
+        Subjects table; needed with `by` and `among`.
     by
         What makes the groups; None for one group of all subjects, ``all``.
 
@@ -62,7 +64,11 @@ def trajectories(
     problems += option_problems(interval, level)
     if by is not None and by != "donor" and subjects is None:
         problems.append(Problem(f"groups by {by!r} need the subjects table", "give it", column="by", value=by))
+    if among and subjects is None:
+        problems.append(Problem("to compare some subjects only needs the subjects table", "give it", column="among"))
     raise_problems(problems)
+    if among and subjects is not None:
+        rates = rates[rates["subject"].isin(among_subjects(subject_columns(subjects), among, problems))]
     names = rate_names(rates, rate, problems)
     values = {name: rate_values(rates, name, problems) for name in names}
     donors = donor_sets(doses)
@@ -73,11 +79,16 @@ def trajectories(
     raise_problems(problems)
     order = ordered(group.dropna(), group_order)
     raise_problems(order_problems(group_order, order))
-    lacking = list(dict.fromkeys(rates.loc[group.isna(), "subject"]))
-    if lacking:
-        logger.warning("subjects without a value of %s are left out: %s", by, ", ".join(map(str, lacking)))
+    if by is not None:
+        known = [] if subjects is None else subjects["subject"]
+        for sentence in left_out(by, group.set_axis(rates["subject"]), known):
+            logger.warning("%s", sentence)
     frame = rates.assign(group=group)[group.notna()]
     frame = frame.assign(visit=visits(frame))
+    if among and rates.empty and not problems:
+        words = f"not testable: {nobody_among(among)}"
+        empty = {"n_subjects": 0, "n_samples": 0, "note": words}
+        return as_table([{"rate": name, "by": by} | empty for name in names], TRAJECTORIES)
     rows: list[Row] = []
     for name in names:
         there = frame.assign(value=values[name])

@@ -14,6 +14,7 @@ from microbiome.stats import (
     TestResult,
     benjamini_hochberg,
     difference_interval,
+    difference_within,
     group_permutation,
     mean_interval,
     sign_flip,
@@ -51,6 +52,9 @@ class Contrast:
         Why the two cannot be compared; empty where they can.
     permutations, seed
         Of the test.
+    dealt
+        Test by dealing out arms and schedules together, where the null group has pseudo-donors
+        (:func:`microbiome.nulls.rerandomised.rerandomised`); None for permuted arms.
     """
 
     m: Material
@@ -67,6 +71,7 @@ class Contrast:
     why: str = ""
     permutations: int = 9999
     seed: int = 0
+    dealt: TestResult | None = None
 
     @property
     def start(self) -> Row:
@@ -116,7 +121,7 @@ def _overall(one: Contrast) -> Row:
     remarks = join(one.notes, conditional, left, one.remarks(True))
     if one.why:
         return row(one.m, "overall", one.start, cells, untestable(one.why, remarks))
-    stratified = ""
+    stratified, expected = "", float(null.mean())
     if one.paired:
         result = sign_flip(values - null, one.permutations, one.seed)
         interval, method = mean_interval(values - null, "t"), "sign_flip, paired_t"
@@ -124,17 +129,22 @@ def _overall(one: Contrast) -> Row:
         persons = [*treated, *group]
         label = np.repeat([1, 0], [len(treated), len(group)])
         strata = [one.stratum[person] for person in persons]
-        result = group_permutation(np.concatenate([values, null]), label, strata, one.permutations, one.seed)
-        interval, method = difference_interval(null, values), "group_permutation, welch"
+        together = np.concatenate([values, null])
+        permuted = group_permutation(together, label, strata, one.permutations, one.seed)
+        result, name = (
+            (permuted, "group_permutation") if one.dealt is None else (one.dealt, "arm_and_schedule_permutation")
+        )
+        interval, method = difference_interval(null, values), f"{name}, welch"
         if np.isnan(result.p_value):
             why = "no stratum has subjects of both groups"
             return row(one.m, "overall", one.start, cells, untestable(why, remarks))
         if len(set(strata)) > 1:
-            stratified = (
-                f"p within strata, where the difference is {result.statistic:.4f}; excess and interval over all"
-            )
+            interval = difference_within(null, values, strata[len(treated) :], strata[: len(treated)])
+            method = f"{name}, welch_within_strata"
+            stratified = "excess, interval and p within strata; expected = observed - excess"
+            expected = float(values.mean()) - interval.estimate
     cells |= {
-        "expected": float(null.mean()),
+        "expected": expected,
         "excess": interval.estimate,
         "ci_low": interval.low,
         "ci_high": interval.high,
@@ -148,11 +158,14 @@ def _these(donors: int) -> str:
 
 
 def _subjects(one: Contrast) -> list[Row]:
-    null = np.array(sorted(one.group.values()))
-    comparable = len(null) > 0 and not one.why
+    def null_of(subject: str) -> np.ndarray:
+        own = one.stratum.get(subject)
+        return np.array(sorted(value for who, value in one.group.items() if one.paired or one.stratum.get(who) == own))
+
     p = {}
-    if comparable:
-        for subject, value in one.treated.items():
+    for subject, value in one.treated.items():
+        null = null_of(subject)
+        if len(null) and not one.why:
             p[subject] = (1 + int((null >= value - 1e-12).sum())) / (len(null) + 1)
     q = dict(zip(p, benjamini_hochberg(list(p.values())), strict=True))
     rows = []
@@ -162,14 +175,16 @@ def _subjects(one: Contrast) -> list[Row]:
             why = one.reasons.get(subject, "no sample in the primary analysis")
             rows.append(row(one.m, "subject", one.start, cells, untestable(why, one.remarks(False))))
             continue
+        null = null_of(subject)
         cells |= {
             "observed": one.treated[subject],
             "n_samples": one.samples.get(subject, 0),
             "n_donors": one.donors([subject]),
             "n_null": len(null),
         }
-        if not comparable:
-            rows.append(row(one.m, "subject", one.start, cells, untestable(one.why, one.remarks(False))))
+        if subject not in p:
+            why = one.why or "nobody of the null group is in its stratum"
+            rows.append(row(one.m, "subject", one.start, cells, untestable(why, one.remarks(False))))
             continue
         result = TestResult(one.treated[subject], p[subject], 1 / (len(null) + 1), len(null) + 1, "exact")
         cells |= {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from microbiome.depth import study_limits
+from microbiome.depth import repair_study, study_limits
 from microbiome.errors import Problem, raise_problems
 from microbiome.nulls.engraftment import baseline_rows, donor_rows
 from microbiome.nulls.material import Material, groups_of, material, strata_of
@@ -136,8 +136,9 @@ def nulls(
     if chosen == "none":
         for sentence in depth:
             logger.warning("%s; see --repair", sentence)
-    repaired = repair(abundance, compared, chosen, detection, seed)
-    if chosen != "none":
+        repaired = repair(abundance, compared, chosen, detection, seed)
+    else:
+        repaired = repair_study(abundance, study, table, chosen, detection, seed, pairs)
         logger.info("%s", repaired.note)
     posts = aligned.posts
     del aligned

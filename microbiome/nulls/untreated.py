@@ -12,6 +12,7 @@ from microbiome.nulls.engraftment import donor_rates
 from microbiome.nulls.material import Material
 from microbiome.nulls.own import ELSEWHERE, candidates, strata_codes
 from microbiome.nulls.recovery import BY_DONOR, subject_matrix
+from microbiome.nulls.rerandomised import rerandomised
 from microbiome.nulls.rows import Chosen, Plan, Row, join, listed
 from microbiome.nulls.schedules import schedules
 from microbiome.visits import visits
@@ -137,13 +138,17 @@ def _filled(one: Contrast, own: pd.DataFrame, chosen: Chosen, without: dict[str,
         if group[s] in ("treated", "untreated"):
             (reasons if group[s] == "treated" else without).setdefault(s, ELSEWHERE)
     notes = []
+    dealt = None
     if one.quantity in BY_DONOR:
         treated = [s for s, t in zip(chosen.subjects, label, strict=True) if t]
         rated = donor_rates(m, chosen, treated, plan)
         matrix = subject_matrix(rated.rates[one.quantity], chosen.subject, chosen.weight, len(label))
         schedule = np.full(len(label), -1)
         schedule[label == 1] = rated.found.label
-        values = with_pseudo_donors(matrix, schedule, strata_codes(m, chosen.subjects))
+        codes = strata_codes(m, chosen.subjects)
+        values = with_pseudo_donors(matrix, schedule, codes)
+        there = ~np.isnan(values) & (codes >= 0)
+        dealt = rerandomised(matrix[there], schedule[there], codes[there], one.permutations, one.seed)
         notes.append(
             f"pseudo-donors of the untreated: every schedule of the treated, averaged; {rated.note(plan.products)}"
         )
@@ -164,6 +169,7 @@ def _filled(one: Contrast, own: pd.DataFrame, chosen: Chosen, without: dict[str,
         samples={s: numbers[s] for s, _, _ in known},
         reasons=reasons,
         analysis=chosen.analysis.note,
+        dealt=dealt,
         notes=join(*notes, f"untreated not in it: {listed(without)}" if without else ""),
     )
     lacking = "the treated" if not found.treated else "the untreated" if not found.group else ""

@@ -101,6 +101,8 @@ def power(
     problems += _problems(given, test, rate, placebo, repair)
     raise_problems(problems)
     effect = _effect(given, test)
+    if effect == "none":
+        logger.warning("no effect is put in: the power is the level of the test")
     rows = []
     for n in patients:
         started = time.monotonic()

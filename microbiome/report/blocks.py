@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import io
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -30,7 +25,6 @@ __all__ = [
     "Title",
     "below",
     "counts",
-    "file_key",
     "frame_cells",
     "listed",
     "number",
@@ -40,14 +34,7 @@ __all__ = [
     "signed",
     "span",
     "table_of",
-    "tsv_name",
-    "tsv_uri",
 ]
-
-
-# Characters from which a download is compressed.
-_LONG_TSV = 50_000
-_GZIP = "data:application/gzip;base64,"
 
 
 @dataclass(frozen=True)
@@ -144,7 +131,7 @@ class TableBlock:
     kind: str = field(default="table", init=False)
 
     @property
-    def packed(self) -> list[list[str | list[str]]]:
+    def cells(self) -> list[list[str | list[str]]]:
         """Cells for the scripts of the page, in the order text, sort, sub; a text alone stands for itself."""
         return [
             [cell.text if not (cell.sort or cell.sub) else [cell.text, cell.sort, cell.sub] for cell in row]
@@ -241,33 +228,13 @@ def p_text(value: Any) -> str:
 def number_cell(value: Any, text: str, sub: str = "") -> Cell:
     """Return the cell of a number, sorted by its value; what is missing has no smaller text, and is sorted last."""
     missing = value is None or pd.isna(value)
-    return Cell(text, "" if missing else sub, "" if missing else f"{float(value):.10g}", numeric=True)
+    return Cell(text, "" if missing else sub, "" if missing else f"{float(value):.5g}", numeric=True)
 
 
 def below(low: Any, high: Any) -> str:
     """Write an interval as the smaller text below a number; nothing where there is none."""
     text = span(low, high)
     return "" if text == "–" else f"\n{text}"
-
-
-def tsv_uri(frame: pd.DataFrame) -> str:
-    """Return a ``data:`` address that holds the frame as TSV, compressed (gzip) where it is long."""
-    buffer = io.StringIO()
-    frame.to_csv(buffer, sep="\t", index=False, lineterminator="\n")
-    if buffer.tell() > _LONG_TSV:
-        packed = gzip.compress(buffer.getvalue().encode(), mtime=0)
-        return _GZIP + base64.b64encode(packed).decode()
-    return "data:text/tab-separated-values;charset=utf-8," + quote(buffer.getvalue(), safe="!*'();:@/,.-_~")
-
-
-def tsv_name(key: str, address: str) -> str:
-    """Return the file name for what :func:`tsv_uri` holds."""
-    return f"{key}.tsv.gz" if address.startswith(_GZIP) else f"{key}.tsv"
-
-
-def file_key(text: str) -> str:
-    """Make a name safe for a file and an anchor."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)
 
 
 def frame_cells(frame: pd.DataFrame, formats: dict[str, Callable[[Any], str]] | None = None) -> list[list[Cell]]:

@@ -24,6 +24,7 @@ from microbiome.study import Study, read_study
 from microbiome.tables import LIMITS, OUTCOMES, RATES, READS, Table
 from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
 from microbiome.tsv import read_result
+from microbiome.validation import typed
 
 __all__ = ["INPUT_NAMES", "Inputs", "Ordination", "Tables", "inputs", "metric_of", "read"]
 
@@ -45,6 +46,8 @@ _BY_COLUMN: dict[str, Table] = {
     "changes": CHANGES,
     "sensitivity": SENSITIVITY,
 }
+# Of these what is not required may be shown as missing; of the others a column that is not there is not spoken of.
+_WHOLE = ("limits", "nulls", "decomposition")
 # Of these each sample has to be in the samples table.
 _OF_SAMPLES = ("reads", "limits", "outcomes", "rates", "decomposition")
 
@@ -126,13 +129,14 @@ def read(
         path = getattr(paths, name)
         if path:
             with collecting(problems):
-                found[name] = read_result(path, table)
+                frame = read_result(path, table)
+                found[name] = _complete(frame, table) if name in _WHOLE else frame
                 found["comments"][name, ""] = _comments(open_text(path))
     for name, table in _BY_COLUMN.items():
         found[name] = {}
         for path in getattr(paths, name):
             with collecting(problems):
-                column = _add(found[name], read_result(path, table), path)
+                column = _add(found[name], _complete(read_result(path, table), table), path)
                 found["comments"][name, column] = _comments(open_text(path))
     for name in ("pcoa", "permanova", "similarity"):
         found[name] = {}
@@ -188,6 +192,12 @@ def _strangers(study: Study, paths: Inputs, found: Mapping[str, Any]) -> list[Pr
 
 def _paths_of(value: str | Sequence[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or [])
+
+
+def _complete(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """Add the declared columns that a table does not have, without values."""
+    lacking = [column for column in table.columns if column.name not in frame]
+    return frame.assign(**{c.name: typed([None] * len(frame), c.kind, frame.index) for c in lacking})
 
 
 def _add(tables: dict[str, pd.DataFrame], frame: pd.DataFrame, path: str) -> str:

@@ -58,12 +58,15 @@ def chance_methods(tables: Tables) -> list[str]:
         rows = tested[tested["null"] == "donor_permutation"]
         parts.append(
             "Engraftment was compared with what donors re-assigned between recipients would give: whole dose schedules "
-            f"changed places, samples were averaged within recipients first ({_arrangements(rows)}). The interval of "
-            "the excess inverts the test"
+            f"changed places, samples were averaged within recipients first ({_named_methods(rows)}; "
+            f"{_arrangements(rows)})"
         )
     if "baseline_permutation" in nulls:
         rows = tested[tested["null"] == "baseline_permutation"]
-        parts.append(f"baseline recovery was compared with the baselines of other recipients ({_arrangements(rows)})")
+        parts.append(
+            "baseline recovery was compared with the baselines of other recipients "
+            f"({_named_methods(rows)}; {_arrangements(rows)})"
+        )
     for null, words in _NULLS.items():
         rows = tested[tested["null"] == null]
         if len(rows):
@@ -197,7 +200,18 @@ def _arrangements(frame: pd.DataFrame) -> str:
 
 
 def _named_methods(frame: pd.DataFrame) -> str:
-    return _and(_words(frame, "method")) or "as the table says"
+    """Put the methods of a null into words: the test, then its interval."""
+    words = {
+        "schedule_permutation": "permutation of schedules",
+        "baseline_permutation": "permutation of baselines",
+        "group_permutation": "permutation of subjects",
+        "sign_flip": "signs flipped",
+        "inverted or t": "interval: the wider of the inverted test and Student's t",
+        "welch": "interval: Welch [@welch]",
+        "t": "interval: Student's t",
+    }
+    parts = [part for text in _words(frame, "method") for part in text.split(", ")]
+    return _and([words.get(part, part) for part in dict.fromkeys(parts)]) or "as the table says"
 
 
 def _words(frame: pd.DataFrame, column: str) -> list[str]:

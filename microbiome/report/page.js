@@ -67,9 +67,14 @@
     },
   });
 
-  // A long table: its rows are JSON, and only those of one page are elements. Everything is set as text.
-  const paged = (block, table) => {
-    const cells = JSON.parse(document.getElementById(`rows-${block.dataset.rows}`).textContent);
+  // A long table: its rows are JSON (compressed), and only those of one page are elements. Everything is set as text.
+  const unpacked = async (element) => {
+    const bytes = Uint8Array.from(atob(element.textContent), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  };
+  const paged = async (block, table) => {
+    const cells = await unpacked(document.getElementById(`rows-${block.dataset.rows}`));
     const rows = cells.map((row) => row.map((cell) => (Array.isArray(cell) ? cell : [cell, "", ""])));
     const texts = rows.map((row) => row.map(([text, , sub]) => `${text} ${sub}`).join(" ").toLowerCase());
     const of = new Map(rows.map((row, i) => [row, texts[i]]));
@@ -130,9 +135,9 @@
     };
   };
 
-  for (const block of document.querySelectorAll("main div.table")) {
+  const enliven = async (block) => {
     const table = block.querySelector("table");
-    const view = block.dataset.rows ? paged(block, table) : plain(table);
+    const view = block.dataset.rows ? await paged(block, table) : plain(table);
     const headings = [...table.tHead.rows[0].cells];
     headings.forEach((heading, column) => {
       const button = document.createElement("button");
@@ -152,7 +157,14 @@
       const [shown, all] = view.search(words);
       block.querySelector(".found").textContent = words.length ? `${shown} of ${all} rows` : "";
     });
-  }
+  };
+  const enlivenAll = async () => {
+    // One that cannot be unpacked (an old browser) still shows its first rows.
+    const blocks = [...document.querySelectorAll("main div.table")];
+    const done = await Promise.allSettled(blocks.map(enliven));
+    const failed = done.filter((result) => result.status === "rejected").length;
+    document.documentElement.dataset.tables = failed ? `failed ${failed}` : "ready";
+  };
 
   // Contents: mark the section that is being read.
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
@@ -168,5 +180,6 @@
   );
   for (const section of document.querySelectorAll("main section")) seen.observe(section);
 
+  enlivenAll();
   drawAll();
 })();

@@ -20,9 +20,10 @@ from markupsafe import Markup
 
 from microbiome.files import atomic_path, write_text
 from microbiome.report import sections
-from microbiome.report.blocks import Figure, FigureGroup, Section, TableBlock, file_key, tsv_name, tsv_uri
+from microbiome.report.blocks import Figure, FigureGroup, Section, TableBlock
 from microbiome.report.citations import cited
 from microbiome.report.data import Inputs, Tables, read
+from microbiome.report.downloads import file_key, packed, tsv_name, tsv_uri
 from microbiome.report.methods import methods
 from microbiome.report.roster import people, sample_table, scheme
 from microbiome.report.sections import sources
@@ -151,7 +152,11 @@ def render(page: Page) -> str:
         specs={figure.key: script_json(figure.spec) for figure in page.figures},
         figure_number=numbers,
         table_number={table.key: i for i, table in enumerate(tables, 1)},
-        paged={table.key: script_json(table.packed) for table in tables if len(table.rows) > 2 * _PAGE},
+        paged={
+            table.key: packed(json.dumps(table.cells, ensure_ascii=False, separators=(",", ":")))
+            for table in tables
+            if len(table.rows) > 2 * _PAGE
+        },
     )
 
 

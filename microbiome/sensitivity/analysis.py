@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from microbiome.compare.among import among_subjects
 from microbiome.compare.analysis import compare
-from microbiome.compare.groups import donor_sets, few_donors
+from microbiome.compare.groups import donor_sets, few_donors, subject_columns
 from microbiome.compare.tables import COMPARE_METHODS
 from microbiome.errors import Problem, raise_problems
 from microbiome.sensitivity.grid import Cell, cells, said_once
@@ -15,9 +17,11 @@ from microbiome.sensitivity.tables import SENSITIVITY, SENSITIVITY_RATES
 from microbiome.stats import mean_interval
 from microbiome.study import Study
 from microbiome.tables import RATE_NAMES
-from microbiome.visits import subject_means
+from microbiome.visits import empty_window, subject_means
 
 __all__ = ["DEPTHS", "THRESHOLDS", "sensitivity"]
+
+logger = logging.getLogger(__name__)
 
 #: Thresholds of detection; the common one of the study (5 times the unit of its shallowest sample) comes on top.
 THRESHOLDS = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
@@ -41,6 +45,7 @@ def sensitivity(
     permutations: int = 9999,
     repeats: int = 5,
     seed: int = 0,
+    among: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     r"""Return every rate, and every test of it, over thresholds of detection and depths.
 
@@ -75,6 +80,8 @@ def sensitivity(
         Thinnings per depth, 1 or more.
     seed
         Of thinnings and permutations.
+    among
+        As in :func:`microbiome.compare.compare`.
 
     Returns
     -------
@@ -88,14 +95,17 @@ def sensitivity(
         When a threshold, depth or number of repeats is not possible, and where :func:`microbiome.triads.triads` or
         :func:`microbiome.compare.compare` raise it.
     """
-    raise_problems(_problems(thresholds, depths, rate, repeats))
+    problems = list(_problems(thresholds, depths, rate, repeats))
+    chosen = among_subjects(subject_columns(study.subjects), among, problems)
+    raise_problems(problems)
     frames = []
-    with said_once("microbiome.repair", "microbiome.outcomes", "microbiome.compare.analysis"):
+    with said_once("microbiome.repair", "microbiome.outcomes", "microbiome.compare.analysis", __name__):
         for cell in cells(abundance, study, thresholds, depths, limits, repeats, seed):
             if cell.rates.empty:
                 frame = _untestable(by, rate)
             elif by is None:
-                frame = _means(cell.rates, study, rate, window)
+                known = cell.rates[cell.rates["subject"].isin(chosen)] if among else cell.rates
+                frame = _means(known, study, rate, window)
             else:
                 frame = compare(
                     cell.rates,
@@ -109,6 +119,7 @@ def sensitivity(
                     strata=strata,
                     permutations=permutations,
                     seed=seed,
+                    among=among,
                 )
             frames.append(_typed(_described(frame, cell)))
     return pd.concat(frames, ignore_index=True)
@@ -136,6 +147,9 @@ def _problems(
 def _means(table: pd.DataFrame, study: Study, rates: Sequence[str], window: Sequence[int] | None) -> pd.DataFrame:
     """Return one row per rate: its mean over all subjects with an interval."""
     received = donor_sets(study.doses)
+    nowhere = empty_window(table["day"], window)
+    if nowhere:
+        logger.warning("%s", nowhere)
     rows = []
     for rate in rates:
         means, analysis = subject_means(table, rate, window)
@@ -180,7 +194,9 @@ def _described(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
         taxa_per_sample=cell.taxa,
         note=["; ".join(part for part in (said, left_out) if isinstance(part, str) and part) for said in frame["note"]],
     ).reindex(columns=SENSITIVITY.names)
-    signs = described[["group_1", "group_2", "effect"]].itertuples(index=False, name=None)
+    untestable = described["note"].fillna("").str.startswith("not testable: ")
+    known = described.assign(effect=described["effect"].mask(untestable))
+    signs = known[["group_1", "group_2", "effect"]].itertuples(index=False, name=None)
     return described.assign(direction=[_direction(first, second, effect) for first, second, effect in signs])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from microbiome.depth import study_limits
+from microbiome.depth import repair_study, study_limits
 from microbiome.detection import Curve, fit_curve
 from microbiome.errors import InputError
 from microbiome.outcomes import tidy
@@ -59,10 +59,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class _Study:
-    """What every cell needs: abundances, limits of the samples compared, and how these are aligned."""
+    """What every cell needs: abundances, limits of the samples compared, and how these are aligned.
+
+    `compared` are those as sequenced, `repaired` those that are left, or take the place of others, at a common level.
+    """
 
     abundance: pd.DataFrame
     compared: pd.DataFrame
+    repaired: pd.DataFrame
     level: Repaired
     aligned: Triads
     without: Triads | None
@@ -87,8 +91,9 @@ def cells(
     aligned = triads(abundance, study)
     table = study_limits(abundance, study) if limits is None else limits
     compared = table[table["sample"].isin(relevant_samples(study, aligned.posts, aligned.products))]
-    level = repair(abundance, compared, "threshold")
-    known = _Study(abundance, compared, level, aligned, _without(aligned, level, study))
+    level = repair_study(abundance, study, table, "threshold")
+    repaired = table[table["sample"].isin(level.limits["sample"])]
+    known = _Study(abundance, compared, repaired, level, aligned, _without(aligned, level, study))
     steps = sorted([*((threshold, False) for threshold in set(thresholds)), (level.detection, True)])
     yield from _as_sequenced(known, steps, fit_curve(abundance, study, table)[0])
     for fraction in sorted(set(depths), reverse=True):
@@ -110,7 +115,7 @@ def _thinned(
     found: list[list[pd.DataFrame]] = [[] for _ in steps]
     taxa = np.zeros((len(steps), repeats))
     for draw in range(repeats):
-        thinned = repair(known.abundance, known.compared, "thinning", 0.0, seed + draw, 1 / fraction)
+        thinned = repair(known.level.abundance, known.repaired, "thinning", 0.0, seed + draw, 1 / fraction)
         aligned = (
             None if known.without is None else align(thinned.abundance, known.without.posts, known.without.products)
         )
@@ -119,7 +124,7 @@ def _thinned(
             taxa[place, draw] = _taxa(thinned.abundance, thinned.limits, detection)
     unit = float(thinned.limits["unit"].iloc[0])
     for (detection, common), frames, counts in zip(steps, found, taxa.mean(axis=1).tolist(), strict=True):
-        yield Cell(fraction, unit, repeats, detection, common, counts, mean_rates(frames), thinned.left_out)
+        yield Cell(fraction, unit, repeats, detection, common, counts, mean_rates(frames), known.level.left_out)
 
 
 def _without(aligned: Triads, level: Repaired, study: Study) -> Triads | None:

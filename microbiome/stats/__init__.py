@@ -6,6 +6,7 @@ from microbiome.stats.effects import cliffs_delta, difference_by_permutation, ho
 from microbiome.stats.intervals import (
     Interval,
     difference_interval,
+    difference_within,
     mean_interval,
     proportion_interval,
     ratio_interval,
@@ -22,6 +23,7 @@ __all__ = [
     "cliffs_delta",
     "difference_by_permutation",
     "difference_interval",
+    "difference_within",
     "group_permutation",
     "hodges_lehmann",
     "mean_interval",

@@ -11,7 +11,14 @@ from scipy import special, stats
 
 from microbiome.stats.values import check_level, present
 
-__all__ = ["Interval", "difference_interval", "mean_interval", "proportion_interval", "ratio_interval"]
+__all__ = [
+    "Interval",
+    "difference_interval",
+    "difference_within",
+    "mean_interval",
+    "proportion_interval",
+    "ratio_interval",
+]
 
 _RESAMPLES = 9999
 
@@ -77,8 +84,8 @@ def mean_interval(values: ArrayLike, method: str = "logit_t", level: float = 0.9
     All values alike. With ``logit_t`` and all of them 0 the interval is 0 to :math:`1 - (\alpha / 2)^{1/n}`, as of n
     subjects who either have the trait or not (Clopper-Pearson): fractions of mean :math:`\mu` are all 0 with
     probability at most :math:`(1 - \mu)^n`, so that it holds for fractions of any distribution. All 1 is its mirror
-    image. For every other constant, and with the other methods, the interval has no width: that is what the formulas
-    give, and of few values it says nothing.
+    image. Of any other constant, and with the other methods, there are no bounds: the formulas give an interval without
+    width, which could not cover.
 
     Coverage of nominal 95 % for an engraftment rate that is rare and skewed: ``logit_t`` 0.91-0.94, ``t`` 0.89-0.93,
     ``percentile`` 0.78-0.92 with 5 to 30 subjects; of a depletion rate 0.94-0.95, 0.94-0.95 and 0.83-0.94.
@@ -96,7 +103,7 @@ def mean_interval(values: ArrayLike, method: str = "logit_t", level: float = 0.9
         return Interval(mean, math.nan, math.nan, n, method)
     if x[0] == x[-1]:
         mean = float(x[0])
-        low, high = _constant(mean, n, level) if method == "logit_t" else (mean, mean)
+        low, high = _constant(mean, n, level) if method == "logit_t" else (math.nan, math.nan)
     elif method in ("percentile", "bca"):
         low, high = _bootstrap(x, method, level, seed)
     else:
@@ -112,7 +119,7 @@ def mean_interval(values: ArrayLike, method: str = "logit_t", level: float = 0.9
 def _constant(value: float, n: int, level: float) -> tuple[float, float]:
     """Return the bounds of n fractions that are all `value`: see the notes of :func:`mean_interval`."""
     reach = 1 - ((1 - level) / 2) ** (1 / n)
-    return (0.0, reach) if value == 0 else (1 - reach, 1.0) if value == 1 else (value, value)
+    return (0.0, reach) if value == 0 else (1 - reach, 1.0) if value == 1 else (math.nan, math.nan)
 
 
 def _bootstrap(x: np.ndarray, method: str, level: float, seed: int) -> tuple[float, float]:
@@ -160,6 +167,53 @@ def difference_interval(first: ArrayLike, second: ArrayLike, level: float = 0.95
     estimate = float(y.mean() - x.mean())
     half = _welch(_variance_of_mean(x), len(x), _variance_of_mean(y), len(y), level)
     return Interval(estimate, estimate - half, estimate + half, n, "welch")
+
+
+def difference_within(
+    first: ArrayLike, second: ArrayLike, first_strata: ArrayLike, second_strata: ArrayLike, level: float = 0.95
+) -> Interval:
+    r"""Return the difference second - first within strata, with an interval.
+
+    :math:`d = \sum_s w_s (\bar y_{2s} - \bar y_{1s}) / \sum_s w_s` with :math:`w_s = n_{1s} n_{2s} / (n_{1s} + n_{2s})`
+    (the difference that :func:`microbiome.stats.group_permutation` tests), its variance from the variance of each group
+    within strata, and the degrees of freedom of Welch and Satterthwaite.
+
+    Parameters
+    ----------
+    first, second
+        One number per subject of each group, none missing.
+    first_strata, second_strata
+        Their strata; those of one group only tell nothing.
+    level
+        Confidence level.
+
+    Returns
+    -------
+    Interval
+        NaN where no stratum has both groups; without bounds where a group has one subject in each stratum, or nothing
+        varies.
+    """
+    check_level(level)
+    x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    a, b = np.asarray(first_strata, dtype=object), np.asarray(second_strata, dtype=object)
+    both = sorted(set(a.tolist()) & set(b.tolist()))
+    groups = [[values[strata == s] for s in both] for values, strata in ((x, a), (y, b))]
+    n = sum(len(part) for parts in groups for part in parts)
+    if not both:
+        return Interval(math.nan, math.nan, math.nan, n, "welch_within_strata")
+    sizes = np.array([[len(part) for part in parts] for parts in groups], dtype=float)
+    means = np.array([[part.mean() for part in parts] for parts in groups])
+    weight = sizes.prod(axis=0) / sizes.sum(axis=0)
+    weight /= weight.sum()
+    estimate = float(weight @ (means[1] - means[0]))
+    freedom = (sizes - 1).sum(axis=1)
+    squares = np.array([sum(float(((part - part.mean()) ** 2).sum()) for part in parts) for parts in groups])
+    if freedom.min() < 1 or squares.sum() == 0:
+        return Interval(estimate, math.nan, math.nan, n, "welch_within_strata")
+    variance = squares / freedom * (weight**2 / sizes).sum(axis=1)
+    df = variance.sum() ** 2 / (variance**2 / freedom).sum()
+    half = float(stats.t.ppf((1 + level) / 2, df) * math.sqrt(variance.sum()))
+    return Interval(estimate, estimate - half, estimate + half, n, "welch_within_strata")
 
 
 def ratio_interval(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Interval:

@@ -49,11 +49,15 @@ def column_means(values: np.ndarray, method: str, level: float = 0.95) -> pd.Dat
             low, high = mean - half, mean + half
         smallest = np.where(there, values, np.inf).min(axis=0, initial=np.inf)
         constant = (n > 1) & (smallest == np.where(there, values, -np.inf).max(axis=0, initial=-np.inf))
-        mean, low, high = (np.where(constant, smallest, x) for x in (mean, low, high))
+        # Without any spread there is no interval (microbiome.stats.mean_interval).
+        mean = np.where(constant, smallest, mean)
+        low, high = (np.where(constant, np.nan, x) for x in (low, high))
         if method == "logit_t":
             reach = 1 - ((1 - level) / 2) ** (1 / np.maximum(n, 1))
             high = np.where(constant & (mean == 0), reach, high)
             low = np.where(constant & (mean == 1), 1 - reach, low)
+            low = np.where(constant & (mean == 0), 0.0, low)
+            high = np.where(constant & (mean == 1), 1.0, high)
     low, high = (np.where(n > 1, x, np.nan) for x in (low, high))
     return pd.DataFrame({"n": n, "mean": mean, "low": low, "high": high})
 

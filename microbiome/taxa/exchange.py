@@ -20,6 +20,8 @@ _TIE = 1e-12
 # Random arrangements looked at first; only where few of them are as extreme are all drawn.
 _FIRST = 999
 _FEW = 100
+# The largest number of arrangements that a column of whole numbers holds.
+_MOST_COUNTED = 2**63 - 1
 # Numbers held at once by random draws.
 _BLOCK = 1 << 22
 
@@ -36,15 +38,15 @@ class _Null:
         Subjects in the followed group.
     tables
         How many different ways there are to take so many of these values; infinite where too many to look at.
-    floor
-        One over the number of arrangements.
+    arrangements
+        How many ways there are to take so many subjects.
     """
 
     levels: np.ndarray
     counts: np.ndarray
     taken: int
     tables: float
-    floor: float
+    arrangements: int
 
     @property
     def expected(self) -> float:
@@ -89,8 +91,9 @@ def column_tests(values: np.ndarray, second: np.ndarray, permutations: int = 999
     DataFrame
         One row per column: ``p_value``, NaN without a value in either group; ``p_floor``, smallest p-value that any
         values of these subjects could have given (1 / arrangements, 2 / arrangements for groups of one size);
-        ``p_attainable``, smallest that these values could have given; ``permutations``, tables or random arrangements
-        looked at; ``scheme``, exact or monte_carlo.
+        ``p_attainable``, smallest that these values could have given; ``permutations``, all arrangements of the labels
+        (exact, counted by tables: there can be more than `permutations`), or the random ones looked at; ``scheme``,
+        exact or monte_carlo.
 
     Notes
     -----
@@ -119,17 +122,17 @@ def column_tests(values: np.ndarray, second: np.ndarray, permutations: int = 999
             found[*key, total] = _tested(null, total, permutations, seed)
         p, looked, scheme = found[*key, total]
         least = 0.0 if scheme == "exact" else 1 / (permutations + 1)
-        floor = max(least, null.floor * (2 if sizes[0] == sizes[1] else 1))
+        floor = max(least, (2 if sizes[0] == sizes[1] else 1) / null.arrangements)
         attainable = max(least, _attainable(null))
         rows.append((max(p, attainable), min(floor, 1.0), attainable, looked, scheme))
     return pd.DataFrame(rows, columns=["p_value", "p_floor", "p_attainable", "permutations", "scheme"])
 
 
 def _null(levels: np.ndarray, counts: np.ndarray, taken: int, permutations: int) -> _Null:
-    floor = 1 / math.comb(int(counts.sum()), taken)
+    arrangements = math.comb(int(counts.sum()), taken)
     # Subjects of different values already make more tables than that.
     if len(levels) >= taken and math.comb(len(levels), taken) > permutations + 1:
-        return _Null(levels, counts, taken, math.inf, floor)
+        return _Null(levels, counts, taken, math.inf, arrangements)
     # The ways to take 0, 1, ..., `taken` of the values so far.
     ways = np.zeros(taken + 1)
     ways[0] = 1
@@ -137,19 +140,19 @@ def _null(levels: np.ndarray, counts: np.ndarray, taken: int, permutations: int)
         sums = np.concatenate([[0.0], np.cumsum(ways)])
         ways = sums[1:] - sums[np.maximum(0, np.arange(taken + 1) - count)]
         if ways[taken] > permutations + 1:
-            return _Null(levels, counts, taken, math.inf, floor)
-    return _Null(levels, counts, taken, float(ways[taken]), floor)
+            return _Null(levels, counts, taken, math.inf, arrangements)
+    return _Null(levels, counts, taken, float(ways[taken]), arrangements)
 
 
 def _tested(null: _Null, total: float, permutations: int, seed: int) -> tuple[float, int, str]:
     """Return p-value, what was looked at, and the scheme."""
     if len(null.levels) == 1:
-        return 1.0, 1, "exact"
+        return 1.0, min(null.arrangements, _MOST_COUNTED), "exact"
     threshold = abs(total - null.expected) - null.tie
     if math.isfinite(null.tables):
         totals, weights = _tables(null)
         extreme = np.abs(totals - null.expected) >= threshold
-        return float(weights[extreme].sum() / weights.sum()), len(totals), "exact"
+        return float(weights[extreme].sum() / weights.sum()), min(null.arrangements, _MOST_COUNTED), "exact"
     rng = np.random.default_rng([seed, null.taken, *null.counts.tolist()])
     extreme_draws, drawn = 0, 0
     for until in (min(_FIRST, permutations), permutations):
@@ -200,7 +203,7 @@ def _draws(null: _Null, rng: np.random.Generator, size: int) -> Iterator[np.ndar
 
 def _attainable(null: _Null) -> float:
     """Return the probability of the totals that lie furthest from the expected one."""
-    arrangements = math.comb(int(null.counts.sum()), null.taken)
+    arrangements = null.arrangements
     (low, low_ways), (high, high_ways) = (_end(null, order) for order in (1, -1))
     below, above = null.expected - low, high - null.expected
     if abs(below - above) <= null.tie:

@@ -221,9 +221,15 @@ def remarks(table: pd.DataFrame, q: float = 0.05) -> list[str]:
     for (quantity, groups), some in tested.groupby(["quantity", "groups"], sort=False):
         floor = float(some["p_attainable"].min())
         needed = tests_needed(floor, len(some), q)
+        if needed > len(some):
+            found.append(
+                f"{quantity}, {groups}: at this n, q < {q:g} cannot be reached: {len(some)} testable "
+                f"{'taxon' if len(some) == 1 else 'taxa'}, smallest possible p {floor:.3g}"
+            )
+            continue
         text = (
-            f"{quantity}, {groups}: at this n, q < {q:g} needs at least {needed} taxa at the floor (p = {floor:.3g}) "
-            f"of {len(some)} testable"
+            f"{quantity}, {groups}: at this n, q < {q:g} needs at least {needed} "
+            f"{'taxon' if needed == 1 else 'taxa'} at the floor (p = {floor:.3g}) of {len(some)} testable"
         )
         if not (benjamini_hochberg(some["p_attainable"]) < q).any():
             text += "; not reached even with every taxon at its smallest attainable p"

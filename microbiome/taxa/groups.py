@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,12 +15,15 @@ from microbiome.compare.groups import (
     donor_sets,
     few_donors,
     group_labels,
+    left_out,
     ordered,
     subject_columns,
 )
 from microbiome.errors import InputError, Problem, raise_problems
 
 __all__ = ["EVERYBODY", "cautions", "donor_matrix", "groups_of", "members_of", "pairs_of_groups"]
+
+logger = logging.getLogger(__name__)
 
 #: Name of the group of all subjects.
 EVERYBODY = "all"
@@ -45,7 +49,7 @@ def groups_of(
     Returns
     -------
     Series
-        Index `names`; None where a subject is not in the table, or has no value.
+        Index `names`; None where a subject is not in the table, or has no value: they are named in the log.
 
     Raises
     ------
@@ -65,6 +69,8 @@ def groups_of(
     labels = group_labels(by, subject_columns(table), donor_sets(doses), problems)
     raise_problems(problems)
     found = labels.reindex(list(names)).astype(object)
+    for sentence in left_out(by, found, table["subject"]):
+        logger.warning("%s", sentence)
     return found.where(found.notna(), None)
 
 

@@ -18,6 +18,7 @@ import io
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import compress, islice
 from pathlib import Path
 
@@ -55,9 +56,9 @@ def blocks(paths: list[Path], paired: bool) -> Iterator[list[bytes]]:
     """Yield the fragments in order, some thousands at a time: the text of a read, or of a pair, mate behind mate."""
     mates = 2 if paired else 1
     lines = LINES * mates // len(paths)
-    # Iterating over a GzipFile itself calls Python for every line.
-    streams = [io.BufferedReader(gzip.open(path, "rb"), CHUNK) for path in paths]
-    try:
+    with ExitStack() as stack:
+        # Iterating over a GzipFile itself calls Python for every line.
+        streams = [io.BufferedReader(stack.enter_context(gzip.open(path, "rb")), CHUNK) for path in paths]
         while True:
             parts = [list(islice(stream, lines * BLOCK)) for stream in streams]
             if not parts[0] and not parts[-1]:
@@ -70,9 +71,6 @@ def blocks(paths: list[Path], paired: bool) -> Iterator[list[bytes]]:
                 raise BadReadsError(f"{names}: the mates are not in step; make the file again")
             columns = [part[line::lines] for part in parts for line in range(lines)]
             yield list(map(b"".join, zip(*columns, strict=True)))
-    finally:
-        for stream in streams:
-            stream.close()
 
 
 def rarefy(paths: list[Path], paired: bool, depth: int, seed: int, sample: str, out: Path) -> tuple[int, int]:
@@ -101,11 +99,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Draw a number of reads from a sample, at random and without return.")
     parser.add_argument("--sample", required=True)
     parser.add_argument("--reads", required=True, nargs="+", type=Path, help="gzip FASTQ, one or both mates")
-    parser.add_argument("--paired", action="store_true", help="reads come in pairs: in two files, or interleaved in one")
+    parser.add_argument("--paired", action="store_true", help="reads come in pairs: two files, or interleaved in one")
     parser.add_argument("--depth", required=True, type=int, help="reads to keep, both mates counted")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--out", required=True, type=Path, help="gzip FASTQ to write, pairs interleaved")
-    parser.add_argument("--counts", required=True, type=Path, help="TSV to write: reads, reads kept, what is to be said")
+    parser.add_argument("--counts", required=True, type=Path, help="TSV to write: reads, reads kept, reason")
     arguments = parser.parse_args()
     if len(arguments.reads) > 1 + arguments.paired:
         parser.error("two files are both mates of pairs: give --paired")

@@ -7,8 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from microbiome.power import patients_needed
-from microbiome.power.needed import curve
+from microbiome.power.needed import curve, patients_needed
 from microbiome.report.figures.parts import GREY, SOFT, finish, scale_of, tips
 from microbiome.report.theme import ARM_COLOURS, colours, shapes
 

@@ -108,7 +108,10 @@ def over_thresholds(frame: pd.DataFrame, palette: Mapping[str, str], methods: Ma
     methods
         As for :func:`signs`.
     """
-    frame, names, columns = _titled(frame.dropna(subset=["effect"]), methods)
+    known = frame.dropna(subset=["effect"])
+    # A panel without any interval would have no axis.
+    ends = {name: known[name].fillna(known["effect"]) for name in ("ci_low", "ci_high")}
+    frame, names, columns = _titled(known.assign(**ends), methods)
     thresholds = list(dict.fromkeys(frame["threshold"]))
     width = (FIGURE_WIDTH - _LABELS - 40 * len(columns) - _GAP * (len(columns) - 1)) / len(columns)
     x = alt.X(
@@ -153,6 +156,9 @@ def thresholds(frame: pd.DataFrame, palette: Mapping[str, str]) -> Any:
     """
     names = list(dict.fromkeys(frame["threshold"]))
     titles = list(dict.fromkeys(frame["title"]))
+    frame = frame.assign(
+        **{f"mean_1_{end}": frame[f"mean_1_{end}"].fillna(frame["mean_1"]) for end in ("ci_low", "ci_high")}
+    )
     per_row = 3
     width = (FIGURE_WIDTH - 52 - 34 * (per_row - 1)) / per_row
     charts = []

@@ -20,7 +20,6 @@ from microbiome.report.blocks import (
     TableBlock,
     below,
     counts,
-    file_key,
     number,
     number_cell,
     p_text,
@@ -31,26 +30,26 @@ from microbiome.report.blocks import (
 )
 from microbiome.report.counting import largest_analysis
 from microbiome.report.data import Tables
+from microbiome.report.downloads import file_key
 from microbiome.report.figures.comparison import METHOD_TITLES
 from microbiome.report.groups import (
     column_title,
     donors_by_group,
     effect_title,
-    group_colours,
     group_noun,
     group_title,
     subject_groups,
 )
 from microbiome.report.notes import told
+from microbiome.report.sections.over_time import over_time
 from microbiome.report.text import CAVEATS
 from microbiome.tables import RATE_NAMES
 
 __all__ = ["comparisons"]
 
 _HEADLINES = ("depletion_rate", "engraftment_rate")
-_DRAWN_FIRST = ("engraftment_rate", "depletion_rate", "donor_recovery")
 # Words of the notes that bear on the reading of every number.
-_WEIGHTY = ("deeper than", "roup and donor")
+_WEIGHTY = ("deeper than", "roup and donor", "without doses (")
 _MOST_PAIRS = 3  # pairs of groups that are drawn and put into words; further ones are folded
 _MOST_FIGURES = 15
 
@@ -60,7 +59,7 @@ def comparisons(tables: Tables, subjects: pd.DataFrame) -> list[Section]:
     columns = [name for name in dict.fromkeys([*tables.compare, *tables.trajectories]) if name]
     sections = [_section(tables, subjects, by) for by in columns]
     if "" in tables.trajectories:
-        blocks = _over_time(tables, subjects, "", tables.trajectories[""])
+        blocks = over_time(tables, subjects, "", tables.trajectories[""])
         sections.append(Section("over_time", "Rates over time", (), blocks))
     if not columns:
         text = "No groups were compared (microbiome compare --by COLUMN, option --compare)."
@@ -81,7 +80,7 @@ def _section(tables: Tables, subjects: pd.DataFrame, by: str) -> Section:
         words = f"Rates over time by {column_title(by)} were not summed up (microbiome trajectories --by {by}, option "
         blocks.append(Missing(f"{words}--trajectories)."))
     else:
-        blocks += _over_time(tables, subjects, by, trajectories)
+        blocks += over_time(tables, subjects, by, trajectories)
     text = (
         "The first analysis is the one to go by: each subject counts once, with its mean over the time points that "
         "all have, and labels are permuted between subjects. The mixed model uses all samples and adjusts for baseline "
@@ -301,73 +300,3 @@ def _said(frame: pd.DataFrame, by: str) -> tuple[list[Any], list[Any]]:
     if rest:
         said.append(Note(f"What the table says of these numbers{called}:", items=rest))
     return warnings, said
-
-
-def _over_time(tables: Tables, subjects: pd.DataFrame, by: str, frame: pd.DataFrame) -> list[Any]:
-    means = frame[frame["mean"].notna() & frame["day_median"].notna()]
-    if means.empty:
-        return []
-    rates = list(dict.fromkeys(means["rate"]))
-    lines = _lines(tables, by, rates)
-    titles = {name: group_title(by, name) for name in dict.fromkeys(means["group"])}
-    means = means.assign(group=means["group"].map(titles))
-    if len(set(means["visit"])) < 2:
-        return [Note("All post samples are of one visit: there is no course over time to show.")]
-    compared = tables.compare.get(by)
-    order = [] if compared is None else [*compared["group_1"].dropna(), *compared["group_2"].dropna()]
-    names = [name for name in dict.fromkeys([*map(str, order), *titles]) if name in titles]
-    palette = group_colours(by, names, subjects) if by else {"all": "#1F2529"}
-    first = [name for name in _DRAWN_FIRST if name in rates]
-    rest = [name for name in rates if name not in first]
-    made = []
-    for names, suffix in ((first or rest, ""), (rest if first else [], "_further")):
-        if names:
-            made.append(_trajectory_figure(means, lines, palette, names, by, suffix))
-    blocks: list[Any] = made[:1]
-    if made[1:]:
-        blocks.append(FigureGroup(f"Further rates over time: {', '.join(_title(name) for name in rest)}", made[1:]))
-    left = frame[(frame["n_left"] > 0).fillna(False)] if "n_left" in frame else frame.iloc[:0]
-    if len(left):
-        last = left[left["visit"] == left["visit"].max()]
-        gone = last.groupby("group")["n_left"].max()
-        words = ", ".join(f"{n} of {group_title(by, name)}" for name, n in gone.items())
-        blocks.append(
-            Note(
-                f"Some have left before the last visit ({words}): its means are of others than those of the first. The "
-                "analysis per subject uses only visits that all have.",
-                "warn",
-            )
-        )
-    return blocks
-
-
-def _lines(tables: Tables, by: str, rates: list[str]) -> pd.DataFrame:
-    """One row per sample and rate, with the group of its subject."""
-    columns = ["rate", "group", "subject", "sample", "day", "value"]
-    if tables.rates is None:
-        return pd.DataFrame(columns=columns)
-    known = [name for name in rates if name in tables.rates]
-    long = tables.rates.melt(["subject", "sample", "day"], known, "rate", "value").dropna(subset=["value", "day"])
-    groups = subject_groups(tables, by) if by else {}
-    group = long["subject"].map({name: group_title(by, label) for name, label in groups.items()}) if by else "all"
-    long = long.assign(group=group, value=long["value"].astype("float64")).dropna(subset=["group"])
-    return long[columns].reset_index(drop=True)
-
-
-def _trajectory_figure(
-    means: pd.DataFrame, lines: pd.DataFrame, palette: Mapping[str, str], rates: list[str], by: str, suffix: str
-) -> Figure:
-    shown = means[means["rate"].isin(rates)]
-    thin = lines[lines["rate"].isin(rates)]
-    columns = ["rate", "group", "visit", "day_median", "n_subjects", "n_samples", "mean", "ci_low", "ci_high", "n_left"]
-    shown = shown[[name for name in columns if name in shown]]
-    data = pd.concat([thin.assign(what="sample"), shown.assign(what="mean")], ignore_index=True)
-    size = (thin["subject"].nunique(), thin["sample"].nunique()) if len(thin) else largest_analysis(shown)
-    return Figure(
-        f"trajectories_{file_key(by) if by else 'all'}{suffix}",
-        f"Rates over time by {column_title(by)}" if by else "Rates over time",
-        "Thick: the mean over subjects at each visit, with its 95 % interval. Thin: each subject.",
-        figures.trajectories(shown, thin, palette, {name: _title(name) for name in rates}),
-        data[["what", *(name for name in data if name != "what")]],
-        *size,
-    )

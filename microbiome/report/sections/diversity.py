@@ -8,8 +8,9 @@ import pandas as pd
 
 from microbiome.diversity.tables import ALPHA, PERMANOVA
 from microbiome.report import figures
-from microbiome.report.blocks import Figure, FigureGroup, Missing, Note, Section, file_key, number, plural, table_of
+from microbiome.report.blocks import Figure, FigureGroup, Missing, Note, Section, number, plural, table_of
 from microbiome.report.data import Ordination, Tables
+from microbiome.report.downloads import file_key
 from microbiome.report.roster import Scheme
 from microbiome.report.text import ALPHA_TITLES, BETA_TITLES
 

@@ -18,22 +18,28 @@ from microbiome.report.blocks import (
     Section,
     TableBlock,
     counts,
-    file_key,
     plural,
+)
+from microbiome.report.choices import (
+    ALPHA,
+    GAIN,
+    LOSS,
+    depth_title,
+    hangs_on,
+    more_by,
+    sign_changes,
+    sign_counts,
+    threshold_titles,
 )
 from microbiome.report.counting import largest_analysis
 from microbiome.report.data import Tables
+from microbiome.report.downloads import file_key
 from microbiome.report.figures.comparison import METHOD_TITLES
 from microbiome.report.groups import column_title, group_colours, group_noun, group_title
 from microbiome.report.theme import ARM_COLOURS, colours
 
-__all__ = ["hangs_on", "sensitivity", "sign_counts"]
+__all__ = ["sensitivity"]
 
-#: Rates and counts by which more is lost, and by which more engrafts; baseline_recovery is 1 - depletion_rate.
-_LOSS = ("depletion_rate", "depletion_rate_donor_absent", "lost_taxa")
-_GAIN = ("engraftment_rate", "donor_recovery", "engrafted")
-_ORDER = (*_LOSS, *_GAIN, "baseline_recovery")
-_ALPHA = 0.05
 _MOST_PAIRS = 6  # pairs of groups with figures; further ones are in the file
 _NONE, _EQUAL = "not testable", "no difference"
 
@@ -50,75 +56,14 @@ def sensitivity(tables: Tables, subjects: pd.DataFrame) -> Section:
     blocks: list[Any] = []
     for by, frame in tables.sensitivity.items():
         blocks += _by_column(by, frame, subjects) if by else _alone(frame)
+    what = "comparison" if any(tables.sensitivity) else "rates"
     text = (
-        "The same comparison under other choices: the abundance from which a taxon counts as detected, the depth "
+        f"The same {what} under other choices: the abundance from which a taxon counts as detected, the depth "
         "(samples thinned to a fraction of that of the shallowest), the rate with its denominator, and what counts "
         "as one observation. A finding that changes its sign with a choice rests on that choice. The analyses are not "
         "independent of each other: their number is no test."
     )
     return Section("sensitivity", title, [text], blocks)
-
-
-def hangs_on(frame: pd.DataFrame) -> pd.DataFrame:
-    """Prepare a table of sensitivity for drawing: names of thresholds, depths and rates, and the sign of each effect.
-
-    Returns
-    -------
-    DataFrame
-        The rows with two groups, with ``title, threshold, depth`` (words), ``second_higher`` (boolean, missing where
-        there is no effect) and ``clear`` (p < 0.05).
-    """
-    frame = frame[frame["group_2"].notna()]
-    rank = {name: i for i, name in enumerate(_ORDER)}
-    order = frame["rate"].map(rank).fillna(len(rank))
-    frame = frame.assign(_rank=order).sort_values("_rank", kind="stable").drop(columns="_rank")
-    return frame.assign(
-        title=frame["rate"].str.replace("_", " "),
-        threshold=_thresholds(frame),
-        depth=frame["depth_fraction"].map(_depth),
-        second_higher=(frame["effect"] > 0)
-        .astype("boolean")
-        .mask(frame["effect"].isna() | (frame["direction"] == "equal")),
-        clear=(frame["p_value"] < _ALPHA).fillna(False).astype(bool),
-    ).reset_index(drop=True)
-
-
-def _thresholds(frame: pd.DataFrame) -> pd.Series:
-    """Thresholds in words; the common one with a star."""
-    common = frame["common_threshold"].fillna(0).astype(bool).map({True: "*", False: ""})
-    return frame["detection"].map(_threshold) + common
-
-
-def _threshold(value: float) -> str:
-    if value == 0:
-        return "0"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-
-
-def _depth(fraction: float) -> str:
-    return "as sequenced" if pd.isna(fraction) else f"thinned, {fraction:g} ×"
-
-
-def sign_counts(frame: pd.DataFrame) -> dict[str, int]:
-    """Count analyses by sign: ``all, higher, lower, equal, untested``, and of the clear ones (p < 0.05) the same two.
-
-    Parameters
-    ----------
-    frame
-        As :func:`hangs_on` returns it.
-    """
-    up, none = frame["second_higher"], frame["effect"].isna()
-    higher, lower = up.fillna(False).astype(bool), (~up).fillna(False).astype(bool)
-    return {
-        "all": len(frame),
-        "higher": int(higher.sum()),
-        "lower": int(lower.sum()),
-        "equal": int((up.isna() & ~none).sum()),
-        "untested": int(none.sum()),
-        "clear_higher": int((higher & frame["clear"]).sum()),
-        "clear_lower": int((lower & frame["clear"]).sum()),
-    }
 
 
 def _by_column(by: str, frame: pd.DataFrame, subjects: pd.DataFrame) -> list[Any]:
@@ -166,7 +111,7 @@ def _drawn(part: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _sentences(part: pd.DataFrame, first: str, second: str) -> list[Note]:
     notes = []
-    for rates, verb in ((_LOSS, "lose"), (_GAIN, "take up")):
+    for rates, verb in ((LOSS, "lose"), (GAIN, "take up")):
         rows = part[part["rate"].isin(rates)]
         n = sign_counts(rows)
         tested = n["all"] - n["untested"]
@@ -184,43 +129,17 @@ def _sentences(part: pd.DataFrame, first: str, second: str) -> list[Note]:
         )
         text += f", equally in {n['equal']}" if n["equal"] else ""
         text += f"; {n['untested']} further ones could not be tested." if n["untested"] else "."
-        items = [_each(rows, "rate"), _each(rows, "method"), _choices(rows)]
+        items = [more_by(rows, "rate"), more_by(rows, "method", METHOD_TITLES), sign_changes(rows)]
         notes.append(Note(text, items=[item for item in items if item]))
     return notes
 
 
 def _clear(number: int) -> str:
-    return f"{number or 'none'} with p < {_ALPHA}"
-
-
-def _each(rows: pd.DataFrame, column: str) -> str:
-    """Say in how many analyses of each rate, or unit of analysis, the second group is higher."""
-    titles = METHOD_TITLES if column == "method" else {}
-    parts = []
-    for name, group in rows.groupby(column, sort=False):
-        n = sign_counts(group)
-        words = titles.get(str(name), str(name).replace("_", " ")).split(" (")[0]
-        tested = n["all"] - n["untested"]
-        parts.append(f"{words} {n['higher']} of {tested}" if tested else f"{words} not testable")
-    return (
-        f"More by {'unit of analysis' if column == 'method' else column}: {'; '.join(parts)}." if len(parts) > 1 else ""
-    )
+    return f"{number or 'none'} with p < {ALPHA}"
 
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _choices(rows: pd.DataFrame) -> str:
-    """Say over which choice the sign changes, the others being held."""
-    found = []
-    known = rows.dropna(subset=["second_higher"])
-    choices = {"threshold": "threshold", "depth": "depth", "rate": "rate", "method": "unit of analysis"}
-    for column, words in choices.items():
-        sets = known.groupby([name for name in choices if name != column])["second_higher"].nunique()
-        if len(known[column].unique()) > 1:
-            found.append(f"with the {words} in {int((sets > 1).sum())} of {len(sets)}")
-    return f"All else held, the sign changes {', '.join(found)} cases." if found else ""
 
 
 def _signs(part: pd.DataFrame, first: str, second: str) -> pd.Series:
@@ -305,7 +224,7 @@ def _sign_figure(
 
 def _more(data: pd.DataFrame) -> str:
     """Say which rows are of loss: higher means that more is lost there."""
-    lost = [title for rate, title in zip(data["rate"], data["title"], strict=True) if rate in _LOSS]
+    lost = [title for rate, title in zip(data["rate"], data["title"], strict=True) if rate in LOSS]
     return f"In {', '.join(dict.fromkeys(lost))} higher means that more is lost. " if lost else ""
 
 
@@ -338,8 +257,8 @@ def _sign_table(part: pd.DataFrame, key: str, first: str, second: str) -> TableB
         Heading("rate"),
         Heading("unit of analysis"),
         Heading("analyses", "Thresholds x depths.", True),
-        Heading(f"{second} higher", f"Of these with p < {_ALPHA}.", True),
-        Heading(f"{first} higher", f"Of these with p < {_ALPHA}.", True),
+        Heading(f"{second} higher", f"Of these with p < {ALPHA}.", True),
+        Heading(f"{first} higher", f"Of these with p < {ALPHA}.", True),
         Heading("equal", "No difference at all.", True),
         Heading("not testable", "The table says why.", True),
     ]
@@ -378,8 +297,8 @@ def _alone(frame: pd.DataFrame) -> list[Any]:
     """Without groups: the mean of every rate over thresholds and depths."""
     known = frame.assign(
         title=frame["rate"].str.replace("_", " "),
-        threshold=_thresholds(frame),
-        depth=frame["depth_fraction"].map(_depth),
+        threshold=threshold_titles(frame),
+        depth=frame["depth_fraction"].map(depth_title),
     )
     known = known[known["mean_1"].notna()].reset_index(drop=True)
     if known.empty:

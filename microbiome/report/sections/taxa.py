@@ -18,7 +18,6 @@ from microbiome.report.blocks import (
     TableBlock,
     below,
     counts,
-    file_key,
     number,
     number_cell,
     p_text,
@@ -28,6 +27,7 @@ from microbiome.report.blocks import (
 )
 from microbiome.report.counting import largest_analysis, named_taxa, unique_names
 from microbiome.report.data import Tables
+from microbiome.report.downloads import file_key
 from microbiome.report.groups import column_title, effect_title, group_colours, group_title
 from microbiome.report.notes import brief
 from microbiome.report.sections.taxon_changes import changes, rests_on, retention
@@ -119,7 +119,7 @@ def _figure(frame: pd.DataFrame, by: str, quantity: str, subjects: pd.DataFrame)
     return [
         Figure(
             f"taxa_{quantity}_{file_key(by) if by else 'all'}",
-            _DRAWN[quantity],
+            f"{_DRAWN[quantity]} by {column_title(by)}" if by else _DRAWN[quantity],
             f"The {len(top)} taxa with the most subjects in whom it happened. Points: mean over the subjects of a "
             "group who could show it, with 95 % intervals; on the right the number of subjects, each counted by the "
             "share of its samples, of those who could.",
@@ -144,7 +144,10 @@ def _rate_cell(row: Mapping[str, Any], end: str) -> Cell:
 
 
 def _table(frame: pd.DataFrame, by: str) -> TableBlock:
-    listed = frame[frame["quantity"].isin(_LISTED) & (frame["n_at_risk"] > 0)]
+    # What engrafts cannot be compared with subjects who received nothing; what arrives can.
+    testable = frame.loc[frame["quantity"] == "engraftment", "p_value"].notna().any()
+    shown = [name for name in _LISTED if name != "arrival" or not testable]
+    listed = frame[frame["quantity"].isin(shown) & (frame["n_event"] > 0)]
     rank = {name: i for i, name in enumerate(_LISTED)}
     listed = listed.assign(_q=listed["quantity"].map(rank), _p=listed["p_value"].fillna(2), _n=-listed["n_event"])
     listed = listed.sort_values(["_q", "_p", "_n", "name"], kind="stable").drop(columns=["_q", "_p", "_n"])
@@ -193,22 +196,25 @@ def _table(frame: pd.DataFrame, by: str) -> TableBlock:
     return TableBlock(
         f"taxa_{key}",
         f"All taxa by {column_title(by)}" if by else "All taxa",
-        f"{_tested(listed)} Search for a name, a family, or loss, engraftment, arrival. Gain, and taxa that no "
-        "subject could show, are in the file.",
+        f"{_tested(frame[frame['quantity'].isin(shown)])} Search for a name, a family, or {', '.join(shown)}. Listed "
+        "is what happened in at least one subject; everything else is in the file.",
         headings,
         rows,
-        listed.drop(columns=["name", "lineage"]),
+        frame.drop(columns=["name", "lineage"]),
         counts(*largest_analysis(listed)),
     )
 
 
-def _tested(listed: pd.DataFrame) -> str:
-    if listed["groups"].isna().all():
-        return f"{plural(listed['taxon'].nunique(), 'taxon', 'taxa')} that a subject could lose, or that could come."
+def _tested(frame: pd.DataFrame) -> str:
+    if frame["groups"].isna().all():
+        return f"{plural(frame['taxon'].nunique(), 'taxon', 'taxa')}, in the order of the subjects in whom it happened."
     parts = []
-    for quantity, rows in listed.groupby("quantity", sort=False):
-        tested = rows[rows["p_value"].notna()]
-        parts.append(
-            f"{quantity}: {len(tested)} tested of {len(rows)}, q < 0.05 in {int((tested['q_value'] < 0.05).sum())}"
-        )
-    return f"{'; '.join(parts)}."
+    for quantity, rows in frame.groupby("quantity", sort=False):
+        tested, could = rows[rows["p_value"].notna()], rows[rows["n_at_risk"] > 0]
+        clear = int((tested["q_value"] < 0.05).sum())
+        parts.append(f"{quantity}: {len(tested):,} of {len(could):,} could be tested, q < 0.05 in {clear}")
+    return f"{_upper('; '.join(parts))}."
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

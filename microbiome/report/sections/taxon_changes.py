@@ -19,7 +19,6 @@ from microbiome.report.blocks import (
     Title,
     below,
     counts,
-    file_key,
     number,
     number_cell,
     p_text,
@@ -27,6 +26,7 @@ from microbiome.report.blocks import (
 )
 from microbiome.report.counting import largest_analysis, named_taxa, unique_names
 from microbiome.report.data import Tables
+from microbiome.report.downloads import file_key
 from microbiome.report.groups import column_title, group_colours, group_title
 from microbiome.taxa.tables import CHANGES
 
@@ -82,7 +82,7 @@ _CURVE = (
 
 
 def _curves(tables: Tables, by: str, known: pd.DataFrame, palette: Mapping[str, str]) -> list[Any]:
-    key = file_key(by) if by else "all"
+    key, words = (file_key(by), f" by {column_title(by)}") if by else ("all", "")
     blocks: list[Any] = []
     columns = [name for name in _CURVE if name in known]
     whole = known.loc[known["level"] == "all", columns].reset_index(drop=True)
@@ -91,7 +91,7 @@ def _curves(tables: Tables, by: str, known: pd.DataFrame, palette: Mapping[str, 
         blocks.append(
             Figure(
                 f"retention_{key}",
-                "Baseline taxa still present",
+                f"Baseline taxa still present{words}",
                 "Mean over subjects of the share of their baseline taxa that each visit shows, with 95 % intervals "
                 "(t on the logit of the mean). What is missing may also have fallen below detection.",
                 figures.retention(whole, palette),
@@ -110,7 +110,7 @@ def _curves(tables: Tables, by: str, known: pd.DataFrame, palette: Mapping[str, 
         data = labels[["taxon", "name", *columns]].reset_index(drop=True)
         figure = Figure(
             f"retention_taxa_{key}",
-            "Subjects who still have a taxon",
+            f"Subjects who still have a taxon{words}",
             f"The {data['taxon'].nunique()} most lost taxa: share of the subjects who had it at baseline that show "
             "it at each visit, with 95 % intervals (Clopper-Pearson).",
             figures.retention_of_taxa(data, palette),
