@@ -318,6 +318,15 @@ def test_depth_and_donors_are_told_before_the_effects(tables: data.Tables) -> No
     assert all(place < i for i, block in enumerate(blocks) if isinstance(block, Figure))
 
 
+def test_a_difference_that_cannot_be_tested_says_why(tables: data.Tables) -> None:
+    frame = tables.compare["responder"].assign(
+        mean_1=0.5, mean_2=0.25, effect=-0.25, ci_low=np.nan, ci_high=np.nan, p_value=np.nan, n_subjects_1=1
+    )
+    frame["note"] = "not testable: group no has one subject; conditional on the one donor"
+    words = words_of(section_of(page_of(tables, compare={"responder": frame}), "compare_responder"))
+    assert "in non-responders (n = 1); difference −0.25; not testable: group no has one subject." in words
+
+
 def test_who_is_left_out_is_said(tables: data.Tables) -> None:
     frame = tables.compare["responder"].assign(n_left_out_1=2, n_left_out_2=1)
     words = words_of(section_of(page_of(tables, compare={"responder": frame}), "compare_responder"))
@@ -440,7 +449,7 @@ def test_the_sentence_on_signs_counts_the_table(trial: Trial, whole: report_page
         (["depletion_rate", "depletion_rate_donor_absent", "lost_taxa"], "lose"),
         (["engraftment_rate", "donor_recovery", "engrafted"], "take up"),
     ):
-        part = frame[frame["rate"].isin(rates) & frame["effect"].notna()]
+        part = frame[frame["rate"].isin(rates) & frame["direction"].notna()]
         if part.empty:
             assert f"Whether responders {verb} more than non-responders could not be tested in any analysis" in words
             continue
@@ -486,7 +495,7 @@ def test_tiles_have_the_sign_of_the_table(tables: data.Tables, whole: report_pag
         depth = "as_sequenced" if row["depth"] == "as sequenced" else f"thinned_{row['depth_fraction']:g}"
         found = source.loc[[(row["rate"], row["method"], row["detection"], depth)]].iloc[0]
         assert row["effect"] == (None if pd.isna(found["effect"]) else found["effect"])
-        if row["effect"] is None:
+        if pd.isna(found["direction"]):
             assert row["sign"] == "not testable"
         elif found["direction"] == "equal":
             assert row["sign"] == "no difference"

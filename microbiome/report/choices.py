@@ -31,20 +31,21 @@ def hangs_on(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows with two groups, with ``title, threshold, depth`` (words), ``second_higher`` (boolean, missing where
-        there is no effect) and ``clear`` (p < 0.05).
+        The rows with two groups, with ``title, threshold, depth`` (words), ``tested``, ``second_higher`` (boolean,
+        missing where it was not, or there is no difference) and ``clear`` (p < 0.05).
     """
     frame = frame[frame["group_2"].notna()]
     rank = {name: i for i, name in enumerate(_ORDER)}
     order = frame["rate"].map(rank).fillna(len(rank))
     frame = frame.assign(_rank=order).sort_values("_rank", kind="stable").drop(columns="_rank")
+    tested = frame["direction"].notna()
+    higher = frame["group_2"].astype(str) + " > " + frame["group_1"].astype(str)
     return frame.assign(
         title=frame["rate"].str.replace("_", " "),
         threshold=threshold_titles(frame),
         depth=frame["depth_fraction"].map(depth_title),
-        second_higher=(frame["effect"] > 0)
-        .astype("boolean")
-        .mask(frame["effect"].isna() | (frame["direction"] == "equal")),
+        second_higher=(frame["direction"] == higher).astype("boolean").mask(~tested | (frame["direction"] == "equal")),
+        tested=tested,
         clear=(frame["p_value"] < ALPHA).fillna(False).astype(bool),
     ).reset_index(drop=True)
 
@@ -75,7 +76,7 @@ def sign_counts(frame: pd.DataFrame) -> dict[str, int]:
     frame
         As :func:`hangs_on` returns it.
     """
-    up, none = frame["second_higher"], frame["effect"].isna()
+    up, none = frame["second_higher"], ~frame["tested"]
     higher, lower = up.fillna(False).astype(bool), (~up).fillna(False).astype(bool)
     return {
         "all": len(frame),

@@ -40,7 +40,7 @@ from microbiome.report.groups import (
     group_title,
     subject_groups,
 )
-from microbiome.report.notes import told
+from microbiome.report.notes import statements, told
 from microbiome.report.sections.over_time import over_time
 from microbiome.report.text import CAVEATS
 from microbiome.tables import RATE_NAMES
@@ -161,7 +161,8 @@ def _headlines(frame: pd.DataFrame, by: str, pairs: list[str]) -> list[str]:
 
 def _p_words(row: Mapping[str, Any]) -> str:
     if pd.isna(row["p_value"]):
-        return ""
+        reasons = [text for text in statements(row["note"]) if text.startswith("not testable")]
+        return f"; {reasons[0]}" if reasons else ""
     text = f", p = {p_text(row['p_value'])}"
     if pd.isna(row["p_floor"]):
         return text

@@ -105,7 +105,7 @@ def _drawn(part: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Leave out baseline recovery where it only mirrors depletion_rate, and rates that are nowhere testable."""
     mirrored = (part["rate"] == "baseline_recovery") & bool((part["rate"] == "depletion_rate").any())
     part = part[~mirrored]
-    tested = part.groupby("rate", sort=False)["effect"].transform("count") > 0
+    tested = part.groupby("rate", sort=False)["tested"].transform("any")
     return part[tested], list(dict.fromkeys(part.loc[~tested, "title"]))
 
 
@@ -145,7 +145,7 @@ def _upper(text: str) -> str:
 def _signs(part: pd.DataFrame, first: str, second: str) -> pd.Series:
     higher = part["second_higher"].map({True: second, False: first})
     words = higher + " higher" + part["clear"].map({True: ", p < 0.05", False: ""})
-    return words.where(part["second_higher"].notna(), part["effect"].isna().map({True: _NONE, False: _EQUAL}))
+    return words.where(part["second_higher"].notna(), part["tested"].map({True: _EQUAL, False: _NONE}))
 
 
 def _palette(own: Mapping[str, str], first: str, second: str) -> dict[str, str]:
@@ -232,7 +232,7 @@ def _effect_figure(
     part: pd.DataFrame, palette: Mapping[str, str], key: str, pair: tuple[str, str], noun: str
 ) -> list[Figure]:
     first, second = pair
-    part = part[part.groupby("rate")["effect"].transform("count") > 0]
+    part = part[part["tested"]]
     if part.empty:
         return []
     data = _chosen(part)
