@@ -37,6 +37,7 @@ from microbiome.report.blocks import (
 )
 from microbiome.report.choices import hangs_on, sign_counts
 from microbiome.report.counting import label_taxa, share_bars
+from microbiome.report.figures import sensitivity as sensitivity_figures
 from microbiome.report.groups import (
     column_title,
     donors_by_group,
@@ -785,3 +786,22 @@ def test_a_published_trial_shows_what_its_sign_hangs_on(real_data: Path, tmp_pat
     assert (figure.subjects, figure.samples) == (10, 30)
     with pytest.raises(InputError):
         data.read(data.Inputs(sensitivity=(str(target), str(target))), *paths)
+
+
+def test_a_panel_without_any_effect_keeps_its_place() -> None:
+    # The mixed model of lost_taxa has no effect at all: its panel must not be taken by the next one.
+    rows = [
+        ("depletion_rate", "subject_permutation", 0.0, float("nan"), 0.1, 0.01),
+        ("depletion_rate", "mixed_model", 0.0, float("nan"), 0.2, 0.9),
+        ("lost_taxa", "subject_permutation", 0.0, float("nan"), -0.3, 0.9),
+        ("lost_taxa", "mixed_model", 0.0, float("nan"), float("nan"), float("nan")),
+    ]
+    frame = hangs_on(grid(rows)).assign(higher="a", sign="")
+    chart = sensitivity_figures.over_thresholds(
+        frame, {"a": "#000000", "b": "#ffffff"}, {"subject_permutation": "per subject", "mixed_model": "mixed model"}
+    )
+    spec = chart if isinstance(chart, dict) else chart.to_dict()
+    (values,) = spec["datasets"].values()
+    seen = {(row["rows"], row["analysis"]): row for row in values}
+    assert len(seen) == 4
+    assert [key for key, row in seen.items() if row["unseen"]] == [("lost taxa", "mixed model")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -96,6 +97,26 @@ def _broken(title: str) -> str:
     return f"{' '.join(words[:half])}\n{' '.join(words[half:])}"
 
 
+def _every_panel(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add an unseen point for each panel without any: a grid of facets closes up over gaps, under the wrong titles."""
+    there = set(zip(frame["rows"], frame["analysis"], strict=True))
+    every = itertools.product(dict.fromkeys(frame["rows"]), dict.fromkeys(frame["analysis"]))
+    gaps = [pair for pair in every if pair not in there]
+    if not gaps:
+        return frame.assign(unseen=False)
+    filler = pd.concat([frame.iloc[[0]]] * len(gaps), ignore_index=True)
+    filler = filler.assign(
+        rows=[row for row, _ in gaps],
+        analysis=[analysis for _, analysis in gaps],
+        effect=0.0,
+        ci_low=0.0,
+        ci_high=0.0,
+        clear=False,
+        unseen=True,
+    )
+    return pd.concat([frame.assign(unseen=False), filler], ignore_index=True)
+
+
 def over_thresholds(frame: pd.DataFrame, palette: Mapping[str, str], methods: Mapping[str, str]) -> Any:
     """Draw effects with intervals over thresholds, as sequenced: rates in rows, units of analysis in columns.
 
@@ -112,6 +133,7 @@ def over_thresholds(frame: pd.DataFrame, palette: Mapping[str, str], methods: Ma
     # A panel without any interval would have no axis.
     ends = {name: known[name].fillna(known["effect"]) for name in ("ci_low", "ci_high")}
     frame, names, columns = _titled(known.assign(**ends), methods)
+    frame = _every_panel(frame)
     thresholds = list(dict.fromkeys(frame["threshold"]))
     width = (FIGURE_WIDTH - _LABELS - 40 * len(columns) - _GAP * (len(columns) - 1)) / len(columns)
     x = alt.X(
@@ -131,9 +153,12 @@ def over_thresholds(frame: pd.DataFrame, palette: Mapping[str, str], methods: Ma
     base = alt.Chart().encode(x=x, color=color, tooltip=tooltip)
     zero = alt.Chart().mark_rule(color=GREY, strokeDash=[3, 3]).encode(y=alt.datum(0))
     rule = base.mark_rule(strokeWidth=1.8, opacity=0.8).encode(y=alt.Y("ci_low:Q", title=None), y2="ci_high:Q")
+    rule = rule.encode(opacity=alt.condition("datum.unseen", alt.value(0), alt.value(0.8)))
     inside = alt.Color("higher:N", title="higher", scale=scale_of(palette), legend=alt.Legend(symbolOpacity=1))
     point = base.mark_point(size=46, opacity=1, strokeWidth=1.6).encode(
-        y=y, fill=alt.condition("datum.clear", inside, alt.value("white"))
+        y=y,
+        fill=alt.condition("datum.clear", inside, alt.value("white")),
+        opacity=alt.condition("datum.unseen", alt.value(0), alt.value(1)),
     )
     chart = alt.layer(zero, rule, point, data=frame)
     grid = (

@@ -175,13 +175,16 @@ def _forest(frame: pd.DataFrame, by: str, groups: str, direction: str) -> Figure
     data = frame[[name for name in [*keys, *sizes] if name in frame]].reset_index(drop=True)
     drawn = data.assign(title=data["rate"].map(_title))
     others = tuple(name for name in dict.fromkeys(data["rate"]) if name not in RATE_NAMES)
+    pooled = frame[frame["method"] == "pooled_wilcoxon"]
+    single = len(pooled) > 0 and bool((pooled["n_samples"] == pooled["n_subjects"]).all())
     return Figure(
         f"effects_{file_key(by)}_{file_key(groups.replace(' - ', '_'))}",
         f"Effects: {direction}",
         f"Right of the dashed line the value is higher in {group_noun(by, frame['group_2'].iloc[0])}. Points are "
         "effects, lines their 95 % intervals. Black: means of subjects. Grey: samples pooled, whose intervals and "
         "p-values claim more than there is. Blue: the mixed model, whose effect is a difference of logits and stands "
-        "on an axis of its own.",
+        "on an axis of its own."
+        + (" Every subject has one sample here, so that pooling does no harm." if single else ""),
         figures.effects(drawn, {groups: direction}, others),
         data,
         *largest_analysis(frame),
