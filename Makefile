@@ -24,7 +24,7 @@ export PYTHON
 endif
 
 ifeq ($(BROWSER),no)
-test_tools := demo
+test_tools := demo strainphlan
 browser_filter := -m 'not browser'
 else
 test_tools := test

@@ -30,6 +30,7 @@ wildcard_constraints:
     sample=ID_PATTERN,
     metric="[a-z_]+",
     by="(_[A-Za-z0-9._-]+)?",
+    beside="(strainphlan_)?",
 
 
 localrules:
@@ -44,6 +45,7 @@ include: "workflow/rules/qc.smk"
 include: "workflow/rules/diversity.smk"
 include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/comparison.smk"
+include: "workflow/rules/strains.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from microbiome.check_profiles import profile_problems, profile_samples
+from microbiome.check_strains import strain_problems, strain_tools
 from microbiome.check_units import fastq_problems, unit_problems
 from microbiome.config import expand_profiles, parse_config, validate_config
 from microbiome.errors import InputError, Problem
@@ -19,7 +20,7 @@ from microbiome.references import host_index_problems, metaphlan_database_proble
 from microbiome.study import Study
 from microbiome.study_checks import study_problems
 from microbiome.tables import DOSES, SAMPLES, SUBJECTS, UNITS, Table
-from microbiome.tools import check_tools
+from microbiome.tools import TOOLS, check_tools
 from microbiome.tsv import empty_table, parse_table
 from microbiome.validation import did_you_mean, is_number
 from microbiome.yamlfile import YamlFile, read_yaml
@@ -103,11 +104,12 @@ def check_all(
         found, counts["profiles"] = _from_profiles(tables, settings, place, whole)
         problems += found
     problems += _tree(settings["diversity"]["tree"], place, whole)
+    problems += strain_problems(settings, whole)
     if Path(settings["results"]).exists() and not Path(settings["results"]).is_dir():
         message = f"{settings['results']!r} is a file"
         problems.append(place.problem("results", Problem(message, "name a folder", value=settings["results"])))
     if tools and settings["units"]:
-        problems += check_tools()
+        problems += check_tools((*TOOLS, *strain_tools(settings)))
     return Checked(list(dict.fromkeys(problems)), settings, counts)
 
 

@@ -14,20 +14,22 @@ from typing import Any, Literal
 import jsonschema
 
 from microbiome.config_keys import KEYS, SECTIONS, TREE_METRICS, config_schema
+from microbiome.config_strains import strain_relations
 from microbiome.errors import Problem, raise_problems
 from microbiome.validation import is_number, shown
 from microbiome.yamlfile import Place, YamlFile, read_yaml
 
 __all__ = ["expand_profiles", "load_config", "parse_config", "validate_config"]
 
-_TEXTUAL = ("text", "path", "paths", "choice", "choices", "names")
-_LISTS = ("paths", "choices", "names", "integers", "numbers")
+_TEXTUAL = ("text", "path", "paths", "words", "choice", "choices", "names")
+_LISTS = ("paths", "words", "choices", "names", "integers", "numbers")
 
 _BY_NAME = {key.name: key for key in KEYS}
 _WORDS = {
     "text": ("a text", "put it in quotes"),
     "path": ("a path", "put it in quotes"),
     "paths": ("a path or a list of paths", 'write "a.tsv" or ["a.tsv", "b.tsv"]'),
+    "words": ("a text or a list of texts", "write one word, or [one, another]"),
     "integer": ("an integer", "write a whole number, without quotes"),
     "number": ("a number", "write a number, with a decimal point and without quotes"),
     "integers": ("a list", "write [1, 30] or one element per line behind `- `"),
@@ -137,7 +139,7 @@ def _validate(given: Mapping[str, Any], file: str, source: YamlFile) -> tuple[di
             value = int(value) if key.kind == "integer" else float(value)
         if key.kind in ("integers", "numbers"):
             value = [int(number) if key.kind == "integers" else float(number) for number in value]
-        if key.kind == "paths":
+        if key.kind in ("paths", "words"):
             value = [path for path in ([value] if isinstance(value, str) else value) if path]
         _put(config, key.place, value)
     problems += [
@@ -255,10 +257,12 @@ def _nearest_key(name: str, place: Place, known: Mapping[str, object]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     # Perhaps the key is right but stands in another section.
-    leaves = {key.place[-1]: key.name for key in KEYS}
+    leaves: dict[str, list[str]] = {}
+    for key in KEYS:
+        leaves.setdefault(key.place[-1], []).append(repr(key.name))
     elsewhere = difflib.get_close_matches(name.lower(), [leaf for leaf in leaves if leaf not in known], n=1, cutoff=0.8)
     if elsewhere:
-        return f"did you mean {leaves[elsewhere[0]]!r}?"
+        return f"did you mean {' or '.join(leaves[elsewhere[0]])}?"
     where = f"in {'.'.join(map(str, place))!r} " if place else ""
     return f"known {where}are {', '.join(known)}"
 
@@ -341,3 +345,4 @@ def _relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Relation]:
             strata,
             "warning",
         )
+    yield from strain_relations(config, bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
 from microbiome.tables import ID_PATTERN, RATE_NAMES
 
 __all__ = [
@@ -15,13 +16,15 @@ __all__ = [
     "REPAIR_CHOICES",
     "SAMPLE_CHOICES",
     "SECTIONS",
+    "STRAIN_METHODS",
+    "STRAIN_RULES",
     "TREE_METRICS",
     "Key",
     "config_schema",
 ]
 
 Kind = Literal[
-    "text", "path", "paths", "integer", "number", "integers", "numbers", "flag", "choice", "choices", "names"
+    "text", "path", "paths", "words", "integer", "number", "integers", "numbers", "flag", "choice", "choices", "names"
 ]
 
 ALPHA_METRICS = ("richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker", "faith_pd")
@@ -35,6 +38,10 @@ BETA_METRICS = (
     "weighted_unifrac",
 )
 RANKS = ("auto", "sgb", "species", "genus", "family", "order", "class", "phylum", "kingdom")
+
+#: Where the distances between strains come from, and the rules that cut them (:mod:`microbiome.strains.rules`).
+STRAIN_METHODS = ("auto", "alleles", "strainphlan", "distances", "none")
+STRAIN_RULES = ("model", "percentile_table", "youden", "percentile_3", "samestr", "instrain", "fixed")
 
 #: Which samples a comparison may be restricted to.
 SAMPLE_CHOICES = ("all", "recipients", "baseline", "post")
@@ -54,9 +61,9 @@ class Key:
     name
         With its sections, joined by dots (``diversity.permanova.strata``).
     kind
-        ``text``, ``path`` (one path or ``""``), ``paths`` (one path or pattern, or a list of them), ``integer``,
-        ``number``, ``integers`` and ``numbers`` (lists of them), ``flag`` (true or false), ``choice`` (one of
-        `allowed`), ``choices`` (a list of them), ``names`` (a list of texts).
+        ``text``, ``path`` (one path or ``""``), ``paths`` (one path or pattern, or a list of them), ``words`` (one text
+        or a list of them), ``integer``, ``number``, ``integers`` and ``numbers`` (lists of them), ``flag`` (true or
+        false), ``choice`` (one of `allowed`), ``choices`` (a list of them), ``names`` (a list of texts).
     default
         Taken where the key is absent.
     meaning
@@ -99,6 +106,7 @@ SECTIONS = {
     "nulls": "Engraftment and depletion against what chance alone would do.",
     "compare": "Rates and taxa between groups of subjects, and over time.",
     "sensitivity": "The rates and their comparison over detection thresholds and depths.",
+    "strains": "Whose strain it is: strains of donors, baselines and post samples, told apart by their marker genes.",
     "report": "The report.",
 }
 
@@ -330,6 +338,94 @@ KEYS: tuple[Key, ...] = (
         ("responder", "arm"),
         "As compare.by; each takes as long as some dozens of comparisons. [] = the mean over all subjects only.",
     ),
+    Key(
+        "strains.method",
+        "choice",
+        "auto",
+        "Where the distances between strains come from: alleles counts the bases of the alignments that MetaPhlAn has "
+        "made; strainphlan makes a tree of each clade; distances takes finished tables or trees; none leaves strains "
+        "out. auto is distances where strains.distances names some, else alleles when starting from FASTQ and keeping "
+        "the alignments (metaphlan.keep_sam), else none.",
+        allowed=STRAIN_METHODS,
+    ),
+    Key(
+        "strains.distances",
+        "paths",
+        (),
+        "Finished distances: trees and .mutation tables of StrainPhlAn, .dist of strain_transmission.py, tables with "
+        "taxon, sample_1, sample_2 and distance, or SameStr's; a path, a pattern, or a list of them; TAXON=FILE where "
+        "the name of a file does not tell its taxon.",
+    ),
+    Key(
+        "strains.strainphlan",
+        "flag",
+        False,
+        "Run StrainPhlAn too, for comparison: its distances, thresholds and calls stand in tables of their own, "
+        "strains/strainphlan_*.tsv.",
+    ),
+    Key(
+        "strains.clades",
+        "words",
+        ("all",),
+        "Clades that are looked at: all, or a list such as [t__SGB1626, t__SGB4933_group]. StrainPhlAn, which makes a "
+        'tree of each, can be kept to those in most samples: "top 20"; alleles compares all then.',
+    ),
+    Key(
+        "strains.rule",
+        "choice",
+        "model",
+        "How the cut between same strain and different strains is found: model fits the distances of each clade (same "
+        "strain and background); the others are published rules.",
+        allowed=STRAIN_RULES,
+    ),
+    Key("strains.fixed", "number", 0.0, "The cut of the rule fixed: pairs at or below it are the same.", minimum=0.0),
+    Key(
+        "strains.percentiles",
+        "path",
+        "",
+        "Table of the rule percentile_table, one percentile per clade (VallesColomerM_2022_Jan21_thresholds.tsv of "
+        "MetaPhlAn).",
+    ),
+    Key(
+        "strains.parts",
+        "integer",
+        1,
+        "Compare alleles in so many jobs, each with a part of the clades; more than 1 for many samples on a cluster.",
+        minimum=1,
+        maximum=1000,
+    ),
+    Key("strains.min_base_quality", "integer", 20, "Bases below this quality are not counted.", minimum=0, maximum=93),
+    Key("strains.min_mapq", "integer", 10, "Reads below this mapping quality are not counted.", minimum=0, maximum=255),
+    Key(
+        "strains.min_breadth",
+        "number",
+        0.01,
+        "A clade with a smaller part of its marker positions covered is left out of a sample.",
+        unit="fraction",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Key("strains.min_depth", "integer", 1, "A position is compared from this depth on.", unit="reads", minimum=1),
+    Key(
+        "strains.min_sites",
+        "integer",
+        500,
+        "A pair of samples with fewer positions covered in both has no distance.",
+        unit="positions",
+        minimum=1,
+    ),
+    Key(
+        "strains.rates",
+        "choices",
+        (
+            "strain_engraftment_rate_donor",
+            "strain_engraftment_rate_profiled",
+            "strain_persistence_rate",
+            "weighted_donor_fraction",
+        ),
+        "Rates of strains that are compared between the groups of compare.by.",
+        allowed=STRAIN_RATE_NAMES,
+    ),
     Key("report.title", "text", "", 'Title of the report; "" = a general one.'),
 )
 
@@ -359,7 +455,7 @@ def _section_schema(name: str) -> dict[str, Any]:
 
 def _key_schema(key: Key) -> dict[str, Any]:
     schema: dict[str, Any] = {"description": key.meaning}
-    if key.kind == "paths":
+    if key.kind in ("paths", "words"):
         schema |= {"type": ["string", "array"], "items": {"type": "string", "minLength": 1}}
     elif key.kind in ("choices", "names"):
         item = {"enum": list(key.allowed)} if key.kind == "choices" else {"type": "string", "minLength": 1}

@@ -10,6 +10,16 @@ from microbiome.errors import Problem
 from microbiome.nulls.tables import NULLS
 from microbiome.power.tables import POWER
 from microbiome.sensitivity.tables import SENSITIVITY
+from microbiome.strains.clade_table import STRAINPHLAN_CLADES
+from microbiome.strains.rate_tables import STRAIN_AUDIT, STRAIN_PERSISTENCE, STRAIN_RATES
+from microbiome.strains.tables import (
+    STRAIN_DISTANCES,
+    STRAIN_RESOLVED,
+    STRAIN_SHARED,
+    STRAIN_SOURCES,
+    STRAIN_SWEEP,
+    STRAIN_THRESHOLDS,
+)
 from microbiome.tables import INPUT_TABLES, OUTPUT_TABLES, Table
 from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
 
@@ -31,9 +41,30 @@ RESULT_TABLES = (
     RETENTION,
     CHANGES,
     DECOMPOSITION,
+    STRAIN_DISTANCES,
+    STRAIN_THRESHOLDS,
+    STRAIN_SHARED,
+    STRAIN_SWEEP,
+    STRAIN_RESOLVED,
+    STRAIN_SOURCES,
+    STRAIN_RATES,
+    STRAIN_PERSISTENCE,
+    STRAIN_AUDIT,
+    STRAINPHLAN_CLADES,
 )
 # Subcommands that are not called as their table.
-_COMMANDS = {"pcoa": "ordinate"}
+_COMMANDS = {
+    "pcoa": "ordinate",
+    "strain_distances": "strains distances",
+    "strain_thresholds": "strains thresholds",
+    "strain_shared": "strains share",
+    "strain_sweep": "strains sweep",
+    "strain_resolved": "strains resolve",
+    "strain_sources": "strains resolve",
+    "strain_rates": "strains rates",
+    "strain_persistence": "strains rates",
+    "strain_audit": "strains audit",
+}
 
 
 def wrong_table(header: Collection[str], table: Table | None, file: str) -> Problem | None:

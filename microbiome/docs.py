@@ -36,6 +36,7 @@ _KEY_TYPES = {
     "text": "text",
     "path": "path",
     "paths": "path or list of paths",
+    "words": "text or list of text",
     "integer": "integer",
     "number": "number",
     "integers": "list of integers",

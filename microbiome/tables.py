@@ -20,6 +20,7 @@ __all__ = [
     "READS",
     "READS_STATUSES",
     "SAMPLES",
+    "SENSITIVITY_RATES",
     "SUBJECTS",
     "UNITS",
     "Column",
@@ -281,6 +282,8 @@ _RATES = {
     "baseline_recovery": "|B and R| / |B| (PPRS of q2-fmt)",
 }
 RATE_NAMES = tuple(_RATES)
+#: The rates, and the counts that published figures show in their place.
+SENSITIVITY_RATES = (*RATE_NAMES, "lost_taxa", "engrafted")
 
 RATES = Table(
     "rates",

@@ -1,4 +1,4 @@
-"""The programs that the workflow calls from FASTQ: whether they are there and new enough."""
+"""The programs that the workflow calls: whether they are there and new enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from microbiome.errors import Problem
 
-__all__ = ["TOOLS", "Tool", "check_tools", "version_in"]
+__all__ = ["STRAINPHLAN_TOOLS", "TOOLS", "Tool", "check_tools", "version_in"]
 
 # MetaPhlAn takes seconds to print its version, more on a network drive.
 _TIMEOUT = 120.0
@@ -21,11 +21,13 @@ _BARE = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+)")
 
 @dataclass(frozen=True)
 class Tool:
-    """A program, the oldest version that serves, and what for."""
+    """A program, the oldest version that serves, what for, how it is asked for its version and what it comes with."""
 
     name: str
     minimum: str
     purpose: str
+    option: str = "--version"
+    package: str = ""
 
 
 TOOLS = (
@@ -33,6 +35,15 @@ TOOLS = (
     Tool("bowtie2", "2.4", "maps reads to the host and to the markers"),
     Tool("metaphlan", "4.1", "profiles reads"),
     Tool("multiqc", "1.12", "sums up the quality control"),
+)
+
+#: What StrainPhlAn calls besides.
+STRAINPHLAN_TOOLS = (
+    Tool("strainphlan", "4.1", "makes trees of strains", package="metaphlan"),
+    Tool("samtools", "1.0", "sorts alignments for StrainPhlAn"),
+    Tool("blastn", "2.6", "finds markers for StrainPhlAn", "-version", "blast"),
+    Tool("mafft", "7.0", "aligns markers for StrainPhlAn"),
+    Tool("raxmlHPC", "8.0", "makes trees for StrainPhlAn", "-v", "raxml"),
 )
 
 
@@ -50,16 +61,16 @@ def check_tools(tools: Iterable[Tool] = TOOLS) -> list[Problem]:
 
 
 def _check_tool(tool: Tool) -> list[Problem]:
-    fix = f"install {tool.name} {tool.minimum} or newer, or run Snakemake with --sdm conda"
+    fix = f"install {tool.package or tool.name} {tool.minimum} or newer, or run Snakemake with --sdm conda"
     program = shutil.which(tool.name)
     if program is None:
         return [Problem(f"not found on PATH ({tool.purpose})", fix, column=tool.name)]
     try:
         done = subprocess.run(  # noqa: S603 - one of the names above, no shell
-            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False
+            [program, tool.option], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
-        return [Problem(f"{program} --version does not end", fix, column=tool.name, value=program)]
+        return [Problem(f"{program} {tool.option} does not end", fix, column=tool.name, value=program)]
     except OSError as error:
         return [Problem(f"{program} cannot be started ({error.strerror})", fix, column=tool.name, value=program)]
     # Printed on standard error by fastp, on standard output by the others.
@@ -67,7 +78,7 @@ def _check_tool(tool: Tool) -> list[Problem]:
     version = version_in(text)
     if done.returncode:
         last = text.splitlines()[-1][:200] if text else "no message"
-        message = f"{program} --version ends with exit code {done.returncode} ({last})"
+        message = f"{program} {tool.option} ends with exit code {done.returncode} ({last})"
         return [Problem(message, fix, column=tool.name, value=program)]
     if not version:
         message = f"the version of {program} cannot be told"

@@ -16,6 +16,7 @@ from microbiome.metaphlan import is_metaphlan
 from microbiome.tables import SUBJECTS, UNITS
 from microbiome.tsv import parse_table, read_table
 from microbiome.workflow_options import file_words
+from microbiome.workflow_strains import StrainPlan
 
 __all__ = ["Plan", "Unit", "prepare", "read_plan"]
 
@@ -218,7 +219,7 @@ class Plan:
         for kind in _BY_COLUMN:
             options += [f"--{kind}", *self.grouped(kind)]
         options += [] if self.config["diversity"]["alpha"] else ["--alpha", ""]
-        return shlex.join(options)
+        return shlex.join([*options, *StrainPlan(self).report_options()])
 
     # ------------------------------------------------------------------ results
 
@@ -235,7 +236,8 @@ class Plan:
             kinds += ["permanova"] if diversity["permanova"]["factors"] else []
             names += [f"diversity/{kind}_{metric}.tsv" for kind in kinds]
         compared = [path for kind in _BY_COLUMN for path in self.grouped(kind)]
-        return [*(f"{self.config['results']}/{name}" for name in names), *compared]
+        strains = StrainPlan(self).measured()
+        return [*(f"{self.config['results']}/{name}" for name in names), *compared, *strains]
 
     def targets(self) -> list[str]:
         """All results of a run."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Put in place what a target of the Makefile needs, and nothing when it is there already.
 #
-#   scripts/bootstrap.sh tools GOAL...   programs of the system; GOAL is python, demo, test or bench
+#   scripts/bootstrap.sh tools GOAL...   programs of the system; GOAL is python, demo, strainphlan, test or bench
 #   scripts/bootstrap.sh python          Python, then .venv from requirements.lock (exact versions, with hashes)
 #
 # System tools come from apt as root or through sudo without a password, else from conda, mamba or micromamba with
@@ -28,13 +28,22 @@ requirements() {
             echo "bowtie2    2.4   bowtie2                     maps reads (host removal, MetaPhlAn)"
             echo "fastp      0.20  fastp                       trims reads"
             ;;
+        strainphlan)
+            echo "samtools     0   samtools                    sorts alignments (StrainPhlAn)"
+            echo "bzip2        0   bzip2                       unpacks alignments (StrainPhlAn)"
+            echo "blastn       0   ncbi-blast+                 finds markers (StrainPhlAn)"
+            echo "mafft        0   mafft                       aligns markers (StrainPhlAn)"
+            echo "raxmlHPC     0   raxml                       makes trees (StrainPhlAn)"
+            ;;
         test)
             requirements demo
+            requirements strainphlan
             echo "chromium     0   chromium                    opens the report in a test"
             echo "chromedriver 0   chromium-driver             drives chromium"
             ;;
         bench)
             requirements demo
+            requirements strainphlan
             echo "Rscript      0   r-base-core,r-cran-vegan    compares with R vegan"
             ;;
         *) die "scripts/bootstrap.sh: unknown goal '$1'" ;;

@@ -687,7 +687,10 @@ CASES: tuple[Case, ...] = (
         "Config",
         "a key in the wrong section",
         append("config.yaml", "min_mapq: 5\n"),
-        ("error: config.yaml:6: min_mapq: key 'min_mapq' is not known; did you mean 'metaphlan.min_mapq'?",),
+        (
+            "error: config.yaml:6: min_mapq: key 'min_mapq' is not known; "
+            "did you mean 'metaphlan.min_mapq' or 'strains.min_mapq'?",
+        ),
         "profiles",
     ),
     Case(

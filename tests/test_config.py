@@ -85,6 +85,27 @@ def test_defaults(tmp_path: Path) -> None:
             "permutations": 9999,
         },
         "sensitivity": {"thresholds": [], "by": ["responder", "arm"]},
+        "strains": {
+            "method": "auto",
+            "distances": [],
+            "strainphlan": False,
+            "clades": ["all"],
+            "rule": "model",
+            "fixed": 0.0,
+            "percentiles": "",
+            "parts": 1,
+            "min_base_quality": 20,
+            "min_mapq": 10,
+            "min_breadth": 0.01,
+            "min_depth": 1,
+            "min_sites": 500,
+            "rates": [
+                "strain_engraftment_rate_donor",
+                "strain_engraftment_rate_profiled",
+                "strain_persistence_rate",
+                "weighted_donor_fraction",
+            ],
+        },
         "report": {"title": ""},
     }
 

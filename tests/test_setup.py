@@ -119,7 +119,7 @@ def environments(repository: Path) -> dict[str, dict[str, Any]]:
 
 def test_conda_environments_are_pinned_exactly(repository: Path) -> None:
     found = environments(repository)
-    assert {"bowtie2", "fastp", "metaphlan", "multiqc", "tools"} <= set(found)
+    assert {"bowtie2", "fastp", "metaphlan", "multiqc", "strainphlan", "tools"} <= set(found)
     for name, environment in found.items():
         assert environment["channels"] == CHANNELS, name
         assert set(environment) == {"channels", "dependencies"}, name
@@ -130,8 +130,10 @@ def test_conda_environments_are_pinned_exactly(repository: Path) -> None:
 def test_fallback_environment_has_the_tools_of_the_rules(repository: Path) -> None:
     found = environments(repository)
     fallback = set(found.pop("tools")["dependencies"])
-    for tool in ("bowtie2", "fastp"):
-        assert set(found[tool]["dependencies"]) <= fallback
+    for tool in ("bowtie2", "fastp", "strainphlan"):
+        programs = {name for name in found[tool]["dependencies"] if not name.startswith("metaphlan=")}
+        assert programs <= fallback
+    assert set(found["metaphlan"]["dependencies"]) <= set(found["strainphlan"]["dependencies"])
     assert any(dependency.startswith("python=3.12") for dependency in fallback)
 
 

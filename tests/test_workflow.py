@@ -35,6 +35,8 @@ TABLES = (
     "profiles/*",
     "diversity/*.tsv",
     "outcomes/*.tsv",
+    "strains/*.tsv",
+    "strains/alleles/*",
     "config.json",
 )
 

@@ -26,6 +26,7 @@ _GROUPS = (
     "nulls",
     "compare",
     "taxa",
+    "strains",
     "sensitivity",
     "power",
     "workflow",

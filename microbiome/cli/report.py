@@ -36,6 +36,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "rates": "output of `microbiome rates`",
         "nulls": "output of `microbiome nulls`",
         "decomposition": "output of `microbiome decomposition`",
+        "strain-resolved": "output of `microbiome strains resolve`",
+        "strain-sources": "what `microbiome strains resolve --sources` writes",
+        "strain-rates": "output of `microbiome strains rates`",
+        "strain-summary": "what `microbiome strains rates --summary` writes",
+        "strain-persistence": "what `microbiome strains rates --persistence` writes",
+        "strain-sweep": "output of `microbiome strains sweep`",
+        "strain-thresholds": "output of `microbiome strains thresholds`",
+        "strain-audit": "output of `microbiome strains audit`",
     }
     for name, meaning in single.items():
         parser.add_argument(f"--{name}", metavar="TSV", help=meaning)
@@ -46,6 +54,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "taxa": "outputs of `microbiome taxa`, one per column",
         "retention": "outputs of `microbiome retention`, one per column, named retention_COLUMN.tsv",
         "changes": "outputs of `microbiome changes`, one per column",
+        "strain-compare": "outputs of `microbiome compare` of rates of strains, one per column",
         "pcoa": "outputs of `microbiome ordinate`, named pcoa_METRIC.tsv",
         "permanova": "outputs of `microbiome permanova`, named permanova_METRIC.tsv",
         "similarity": "outputs of `microbiome similarity`, named similarity_METRIC.tsv",

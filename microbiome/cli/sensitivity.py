@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 
 from microbiome.cli import options
+from microbiome.tables import SENSITIVITY_RATES
 
 __all__ = ["add"]
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommands of this group."""
-    from microbiome.sensitivity.tables import SENSITIVITY_RATES
-
     parser = options.add_command(
         subparsers,
         "sensitivity",

@@ -37,6 +37,7 @@ from microbiome.compare.subject import overall_row, subject_row
 from microbiome.compare.tables import COMPARE, COMPARE_METHODS
 from microbiome.errors import Problem, raise_problems
 from microbiome.stats import benjamini_hochberg
+from microbiome.strains.rate_tables import STRAIN_RATES
 from microbiome.visits import empty_window, subject_means
 
 __all__ = ["compare"]
@@ -275,20 +276,19 @@ def _no_donor(rate: str, grouped: pd.DataFrame, empty: pd.Series, groups: list[s
     """Say why a rate that needs the donor cannot be compared between subjects with and without doses."""
     if not needs_donor(rate):
         return ""
+    nulls = "use `microbiome nulls` (pseudo-donors)"
+    strains = rate in STRAIN_RATES.names
+    instead = "compare other_donor_sharing_rate" if strains else nulls
     inside = grouped["group"].isin(groups)
     counted = inside & grouped["value"].notna()
     if empty[counted].any() and not empty[counted].all():
-        return (
-            f"without doses the donor set is empty, and {rate} is another quantity for those subjects; use `microbiome "
-            "nulls` (pseudo-donors), or depletion_rate"
+        return f"without doses the donor set is empty, and {rate} is another quantity for those subjects; {instead}" + (
+            "" if strains else ", or depletion_rate"
         )
     for name in groups:
         own = inside & (grouped["group"] == name)
         if own.any() and empty[own].all() and not grouped.loc[own, "value"].notna().any():
-            return (
-                f"without doses the donor set is empty, so that {rate} has no value in {name}; use `microbiome nulls` "
-                "(pseudo-donors)"
-            )
+            return f"without doses the donor set is empty, so that {rate} has no value in {name}; {instead}"
     return ""
 
 

@@ -10,6 +10,7 @@ from microbiome.compare.groups import no_such_column
 from microbiome.compare.material import Row
 from microbiome.compare.tables import COMPARE_METHODS
 from microbiome.errors import Problem
+from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
 from microbiome.tables import RATE_NAMES, Table
 from microbiome.validation import typed
 
@@ -69,7 +70,7 @@ def table_problems(rates: pd.DataFrame, subjects: pd.DataFrame) -> list[Problem]
 
 def rate_names(rates: pd.DataFrame, rate: Sequence[str], problems: list[Problem]) -> list[str]:
     """Return the columns to compare, each once: those named, else all rates there are; unknown ones are problems."""
-    names = list(dict.fromkeys(rate)) or [name for name in RATE_NAMES if name in rates]
+    names = list(dict.fromkeys(rate)) or [name for name in (*RATE_NAMES, *STRAIN_RATE_NAMES) if name in rates]
     if not names:
         problems.append(Problem("the rates table has none of the usual rates", "name its columns", column="rate"))
     known = [name for name in rates if name not in ("subject", "sample", "baseline_sample")]

@@ -10,6 +10,7 @@ import pandas as pd
 from microbiome.rates import RATE_COUNTS
 from microbiome.stats.adjusted import independent_columns
 from microbiome.stats.mixed import containment_df
+from microbiome.strains.rate_tables import STRAIN_RATE_COUNTS
 
 __all__ = ["LEAST_DF", "NUISANCES", "ModelDesign", "logit_of_rate", "model_design", "nuisances"]
 
@@ -19,6 +20,7 @@ NUISANCES = ("log post_limit", "log baseline_limit", "log baseline_taxa", "log l
 LEAST_DF = 4
 # Denominators that are known where one of donor and baseline is not; those of the other rates are sums of outcomes.
 _TOTALS = {"depletion_rate": "baseline_taxa", "baseline_recovery": "baseline_taxa", "donor_recovery": "donor_taxa"}
+_TOTALS |= {rate: under for rate, (_, under) in STRAIN_RATE_COUNTS.items()}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def logit_of_rate(rate: str, samples: pd.DataFrame) -> pd.Series | None:
     samples
         ``value`` and the counts that n is made of.
     """
-    if rate not in RATE_COUNTS:
+    if rate not in RATE_COUNTS and rate not in STRAIN_RATE_COUNTS:
         return None
     parts = (_TOTALS[rate],) if rate in _TOTALS else RATE_COUNTS[rate][1]
     if not set(parts) <= set(samples.columns):

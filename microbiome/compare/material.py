@@ -11,6 +11,7 @@ import pandas as pd
 from microbiome.compare.groups import no_such_column
 from microbiome.diversity.factors import as_groups
 from microbiome.errors import Problem
+from microbiome.strains.rate_tables import STRAIN_RATE_COUNTS, STRAIN_RATES
 from microbiome.tables import OUTCOME_NAMES, RATES
 from microbiome.visits import Analysis
 
@@ -38,7 +39,11 @@ _NEEDS_DONOR = {
     "donor_taxa_present",
     *_WITH_DONOR,
     *(f"{name}_{end}" for name in _WITH_DONOR for end in ("low", "high")),
+    *(name for name in STRAIN_RATES.names if name.startswith(("strain_engraftment", "donor_strains", "donor_taxa"))),
+    *("donor_sharing_rate_before", "engrafted_confirmed_rate", *STRAIN_RATE_COUNTS["engrafted_confirmed_rate"]),
+    *("weighted_donor_fraction", "weighted_common_fraction", "strains_donor", "strains_coexist"),
 }
+_UNITS = {column.name: column.unit for column in (*STRAIN_RATES.columns, *RATES.columns)}
 
 
 @dataclass(frozen=True)
@@ -220,13 +225,12 @@ def covariate_columns(
 
 def is_fraction(rate: str, values: pd.Series) -> bool:
     """Tell whether a column holds fractions: as declared, else by its values."""
-    declared = {column.name: column.unit for column in RATES.columns}
-    return declared[rate] == "fraction" if rate in declared else bool(values.dropna().between(0, 1).all())
+    return _UNITS[rate] == "fraction" if rate in _UNITS else bool(values.dropna().between(0, 1).all())
 
 
 def is_count(rate: str) -> bool:
     """Tell whether a column of the rates table counts taxa."""
-    return rate in RATES.names and RATES[rate].unit == "taxa"
+    return _UNITS.get(rate, "").startswith("taxa")
 
 
 def needs_donor(rate: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reading of a table of rates: that of ``microbiome rates``, or any other with one row per post sample."""
+"""Reading of a table of rates: of ``microbiome rates``, ``strains rates``, or any with one row per post sample."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from microbiome.strains.rate_tables import STRAIN_RATES
 from microbiome.tables import RATES, Table
 from microbiome.tsv import read_result
 
@@ -16,7 +17,10 @@ _KEYS = ("subject", "sample", "day")
 _ANY_RATES = Table(
     RATES.name,
     "One row per post sample, with numbers.",
-    tuple(replace(column, required=column.name in _KEYS, filled=column.name in _KEYS) for column in RATES.columns),
+    tuple(
+        replace(column, required=column.name in _KEYS, filled=column.name in _KEYS)
+        for column in {column.name: column for column in (*STRAIN_RATES.columns, *RATES.columns)}.values()
+    ),
     key=RATES.key,
 )
 
@@ -24,8 +28,8 @@ _ANY_RATES = Table(
 def read_rates(path: str | Path) -> pd.DataFrame:
     """Read a table with one row per post sample: ``subject``, ``sample``, ``day``, and any numbers.
 
-    Columns of :data:`microbiome.tables.RATES` are read as declared and may be absent; others are text until they are
-    compared.
+    Columns of :data:`microbiome.tables.RATES` and :data:`microbiome.strains.rate_tables.STRAIN_RATES` are read as
+    declared and may be absent; others are text until they are compared.
 
     Raises
     ------

@@ -17,7 +17,7 @@ import skbio
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.files import open_text
 
-__all__ = ["Placed", "place", "read_tree", "tips_of"]
+__all__ = ["Placed", "parse_newick", "place", "read_tree", "tips_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,17 +100,22 @@ def read_tree(path: str | Path) -> skbio.TreeNode:
         The file is not Newick, a tip name stands twice, a branch has no length or a negative one.
     """
     name = str(path)
-    text = open_text(path)
+    tree = parse_newick(open_text(path), name, "give the tree of the marker database")
+    return _rooted(tree, name)
+
+
+def parse_newick(text: str, file: str = "", fix: str = "give a Newick tree") -> skbio.TreeNode:
+    """Return the tree of a Newick text as it stands: not rooted, lengths that are absent None.
+
+    Raises :class:`InputError` with `file` and `fix` when the text is not Newick.
+    """
     try:
         with warnings.catch_warnings():
             # scikit-bio warns that the file does not look like Newick, and then raises.
             warnings.simplefilter("ignore")
-            tree = skbio.TreeNode.read(io.StringIO(text), format="newick", convert_underscores=False)
+            return skbio.TreeNode.read(io.StringIO(text), format="newick", convert_underscores=False)
     except Exception as error:  # scikit-bio raises several kinds for a malformed file; none of them is a bug here.
-        raise InputError(
-            Problem(f"not a Newick tree ({error})", "give the tree of the marker database", name)
-        ) from None
-    return _rooted(tree, name)
+        raise InputError(Problem(f"not a Newick tree ({error})", fix, file)) from None
 
 
 def tips_of(taxa: Iterable[str], tips: Iterable[str]) -> dict[str, str]:

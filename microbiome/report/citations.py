@@ -47,6 +47,13 @@ REFERENCES: dict[str, tuple[str, str]] = {
     "wilcoxon": ("Wilcoxon, Biometrics Bull 1:80 (1945)", "10.2307/3001968"),
     "bh": ("Benjamini and Hochberg, J R Stat Soc B 57:289 (1995)", "10.1111/j.2517-6161.1995.tb02031.x"),
     "clopper_pearson": ("Clopper and Pearson, Biometrika 26:404 (1934)", "10.1093/biomet/26.4.404"),
+    "ianiro": ("Ianiro et al., Nat Med 28:1913 (2022)", "10.1038/s41591-022-01964-3"),
+    "valles_colomer": ("Valles-Colomer et al., Nature 614:125 (2023)", "10.1038/s41586-022-05620-1"),
+    "schmidt": ("Schmidt et al., Nat Med 28:1902 (2022)", "10.1038/s41591-022-01913-0"),
+    "samestr": ("Podlesny et al., Cell Rep Med 3:100711 (2022)", "10.1016/j.xcrm.2022.100711"),
+    "strainphlan": ("Truong et al., Genome Res 27:626 (2017)", "10.1101/gr.216242.116"),
+    "instrain": ("Olm et al., Nat Biotechnol 39:727 (2021)", "10.1038/s41587-020-00797-0"),
+    "youden": ("Youden, Cancer 3:32 (1950)", "pubmed:15405679"),
     "mcnemar": ("McNemar, Psychometrika 12:153 (1947)", "10.1007/BF02295996"),
 }
 

@@ -18,6 +18,7 @@ __all__ = [
     "rates_by_group",
     "share_bars",
     "taxon_counts",
+    "timed",
     "unique_names",
 ]
 
@@ -56,7 +57,7 @@ def outcome_bars(rates: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     outcomes of taxa that the post sample lacks; ``time`` is the day, made unique where a subject has two samples on one
     day; ``order`` counts a subject's samples. Counts that are missing have no row.
     """
-    frame = _timed(rates[["subject", "sample", "day", *OUTCOME_NAMES]], subjects)
+    frame = timed(rates[["subject", "sample", "day", *OUTCOME_NAMES]], subjects)
     long = frame.melt(_BAR_KEYS, list(OUTCOME_NAMES), "outcome", "taxa")
     lacks = long["outcome"].isin(["depleted", "shared_depleted", "not_engrafted"])
     long["signed"] = long["taxa"].where(~lacks, -long["taxa"])
@@ -77,14 +78,14 @@ def share_bars(shares: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
         As :func:`people` returns it.
     """
     known = {column: name for column, name in _SHARES.items() if column in shares}
-    frame = _timed(shares[["subject", "sample", "day", *known]], subjects)
+    frame = timed(shares[["subject", "sample", "day", *known]], subjects)
     long = frame.melt(_BAR_KEYS, list(known), "of", "share").dropna(subset=["share"])
     lost = long["of"].str.startswith("baseline_")
     long = long.assign(outcome=long["of"].map(known), signed=long["share"].where(~lost, -long["share"]))
     return long.drop(columns="of").reset_index(drop=True)
 
 
-def _timed(frame: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
+def timed(frame: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     """Add groups, the day as a unique label, and the order of samples; rows by subject and day."""
     frame = by_group(frame, subjects).sort_values("day", kind="stable")
     again = frame.groupby(["subject", "day"]).cumcount()

@@ -20,6 +20,8 @@ from microbiome.metaphlan import is_metaphlan, read_metaphlan, taxonomy
 from microbiome.nulls.tables import NULLS
 from microbiome.report.places import INPUT_NAMES, WORDS, Inputs, inputs, metric_of
 from microbiome.sensitivity.tables import SENSITIVITY
+from microbiome.strains.rate_tables import STRAIN_AUDIT, STRAIN_PERSISTENCE, STRAIN_RATES
+from microbiome.strains.tables import STRAIN_RESOLVED, STRAIN_SOURCES, STRAIN_SWEEP, STRAIN_THRESHOLDS
 from microbiome.study import Study, read_study
 from microbiome.tables import LIMITS, OUTCOMES, RATES, READS, Table
 from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
@@ -45,6 +47,17 @@ _BY_COLUMN: dict[str, Table] = {
     "retention": RETENTION,
     "changes": CHANGES,
     "sensitivity": SENSITIVITY,
+}
+# Tables on strains, of which there is one.
+_STRAINS: dict[str, Table] = {
+    "strain_resolved": STRAIN_RESOLVED,
+    "strain_sources": STRAIN_SOURCES,
+    "strain_rates": STRAIN_RATES,
+    "strain_summary": TRAJECTORIES,
+    "strain_persistence": STRAIN_PERSISTENCE,
+    "strain_sweep": STRAIN_SWEEP,
+    "strain_thresholds": STRAIN_THRESHOLDS,
+    "strain_audit": STRAIN_AUDIT,
 }
 # Of these what is not required may be shown as missing; of the others a column that is not there is not spoken of.
 _WHOLE = ("limits", "nulls", "decomposition")
@@ -74,6 +87,11 @@ class Tables:
         By the column that makes the groups; the empty string is for a table without groups.
     pcoa, permanova, similarity
         By beta metric.
+    strains
+        Tables on strains, by the name of their option without ``strain_``: ``resolved``, ``sources``, ``rates``,
+        ``summary``, ``persistence``, ``sweep``, ``thresholds``, ``audit``.
+    strain_compare
+        Comparisons of their rates, by the column that makes the groups.
     comments
         Lines above the header, by (name of the table, column that makes its groups).
     lineages
@@ -100,6 +118,8 @@ class Tables:
     taxa: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     retention: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     changes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    strains: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    strain_compare: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     pcoa: Mapping[str, Ordination] = field(default_factory=dict)
     permanova: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     similarity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -138,6 +158,7 @@ def read(
             with collecting(problems):
                 column = _add(found[name], _complete(read_result(path, table), table), path)
                 found["comments"][name, column] = _comments(open_text(path))
+    found |= _read_strains(paths, problems)
     for name in ("pcoa", "permanova", "similarity"):
         found[name] = {}
         for path in getattr(paths, name):
@@ -166,6 +187,21 @@ def read(
     return Tables(study=study, files=files, **found)
 
 
+def _read_strains(paths: Inputs, problems: list[Problem]) -> dict[str, Any]:
+    """Read the tables on strains; that of all pairs may have millions of rows, and is linked only."""
+    strains: dict[str, pd.DataFrame] = {}
+    compared: dict[str, pd.DataFrame] = {}
+    for name, table in _STRAINS.items():
+        path = getattr(paths, name)
+        if path:
+            with collecting(problems):
+                strains[name.removeprefix("strain_")] = _complete(read_result(path, table), table)
+    for path in paths.strain_compare:
+        with collecting(problems):
+            _add(compared, _complete(read_result(path, COMPARE), COMPARE), path)
+    return {"strains": strains, "strain_compare": compared}
+
+
 def _strangers(study: Study, paths: Inputs, found: Mapping[str, Any]) -> list[Problem]:
     """Tables made from the samples table can name no other sample: where they do, they belong to another study.
 
@@ -173,6 +209,9 @@ def _strangers(study: Study, paths: Inputs, found: Mapping[str, Any]) -> list[Pr
     """
     known = set(study.samples["sample"])
     tables = [(getattr(paths, name), found.get(name)) for name in _OF_SAMPLES]
+    tables += [
+        (getattr(paths, f"strain_{name}"), frame) for name, frame in found["strains"].items() if "sample" in frame
+    ]
     tables += [(path, found["similarity"].get(metric_of(path))) for path in paths.similarity]
     problems = []
     for path, frame in tables:

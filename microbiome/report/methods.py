@@ -9,6 +9,7 @@ import pandas as pd
 
 from microbiome.report.citations import REFERENCES
 from microbiome.report.data import Tables
+from microbiome.report.methods_strains import strain_methods
 from microbiome.report.methods_tests import (
     abundance_methods,
     chance_methods,
@@ -60,7 +61,7 @@ def methods(tables: Tables, own_version: str) -> list[str]:
         paragraphs.append(text)
     if tables.outcomes is not None or tables.rates is not None:
         paragraphs += _fate(tables)
-    for part in (limit_methods, chance_methods, comparison_methods, abundance_methods, taxa_methods):
+    for part in (limit_methods, chance_methods, comparison_methods, abundance_methods, taxa_methods, strain_methods):
         paragraphs += part(tables)
     software = f"The measures, tables and this page: fmt-microbiome {own_version}"
     software += f"; workflow: {tool('Snakemake', 'snakemake')} [@snakemake]" if "snakemake" in known else ""

@@ -119,6 +119,7 @@ def build(tables: Tables, title: str = "", output: str = "-") -> Page:
         sections.sensitivity(tables, subjects),
         sections.decomposition(tables, subjects, by),
         sections.taxa(tables, subjects),
+        *sections.strains(tables, subjects, by),
         sections.limits(tables, samples, by),
         Section("methods", "Methods", (), sources.software(tables, version)),
         sources.files(tables, output),

@@ -27,6 +27,15 @@ WORDS = {
     "taxa": "loss and engraftment of every taxon",
     "retention": "baseline taxa still present, by visit",
     "changes": "presence and abundance of every taxon before and after",
+    "strain_resolved": "whose strain every taxon of every post sample is",
+    "strain_sources": "part of each donor in every taxon of every post sample",
+    "strain_rates": "engraftment and persistence of strains per post sample",
+    "strain_summary": "rates of strains over subjects",
+    "strain_persistence": "strains that two samples of a person have in common",
+    "strain_compare": "comparison of rates of strains between groups",
+    "strain_sweep": "strains shared at every cut",
+    "strain_thresholds": "cut between same and different strains of every taxon",
+    "strain_audit": "whose sample each is by its strains",
     "pcoa": "ordination",
     "permanova": "PERMANOVA",
     "similarity": "similarity to donor and baseline",
@@ -35,7 +44,17 @@ WORDS = {
 }
 INPUT_NAMES = tuple(WORDS)
 
-_SINGLE = ("reads", "alpha", "limits", "outcomes", "rates", "nulls", "decomposition", "provenance")
+_STRAINS = {
+    "strain_resolved": "resolved",
+    "strain_sources": "sources",
+    "strain_rates": "rates",
+    "strain_summary": "trajectories",
+    "strain_persistence": "persistence",
+    "strain_sweep": "sweep",
+    "strain_thresholds": "thresholds",
+    "strain_audit": "audit",
+}
+_SINGLE = ("reads", "alpha", "limits", "outcomes", "rates", "nulls", "decomposition", "provenance", *_STRAINS)
 
 # Where the workflow puts each of them, below its results folder; of those made by a column `table_COLUMN.tsv`.
 _PLACES = {
@@ -55,6 +74,8 @@ _PLACES = {
     name: (f"outcomes/{name}.tsv", f"outcomes/{name}_*.tsv")
     for name in ("compare", "trajectories", "sensitivity", "taxa", "retention", "changes")
 }
+_PLACES |= {name: (f"strains/{file}.tsv",) for name, file in _STRAINS.items()}
+_PLACES["strain_compare"] = ("strains/compare.tsv", "strains/compare_*.tsv")
 # Linked besides: what belongs to what is shown, and tables of parts that are not shown here.
 _LINKED = (
     "qc/multiqc.html",
@@ -85,6 +106,15 @@ class Inputs:
     taxa: tuple[str, ...] = ()
     retention: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    strain_resolved: str | None = None
+    strain_sources: str | None = None
+    strain_rates: str | None = None
+    strain_summary: str | None = None
+    strain_persistence: str | None = None
+    strain_compare: tuple[str, ...] = ()
+    strain_sweep: str | None = None
+    strain_thresholds: str | None = None
+    strain_audit: str | None = None
     pcoa: tuple[str, ...] = ()
     permanova: tuple[str, ...] = ()
     similarity: tuple[str, ...] = ()

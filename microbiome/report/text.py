@@ -45,6 +45,12 @@ CAVEATS = {
     ),
     "presence": "At species level engrafted is a matter of presence, not proof of transfer: the strain may be the "
     "recipient's own.",
+    "strains": (
+        "A species in donor, baseline and post sample says nothing until its strains are told apart; and of a species "
+        "that engrafted the strain says whether it is the donor's. No evidence is shown as unresolved, never as not "
+        "shared. Unrelated people share strains, too: read what a recipient shares with its donor beside what it "
+        "shared before, and shares with other donors."
+    ),
     "bounds": (
         "The line through a point joins the bounds: the rate if every call below the limit of detection fell either "
         "way."

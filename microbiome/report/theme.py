@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from microbiome.simulate.tables import STRAIN_OUTCOME_NAMES
+from microbiome.strains.rate_tables import VERDICTS
 from microbiome.tables import OUTCOME_NAMES
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "OUTCOME_COLOURS",
     "OUTCOME_ORDER",
     "RESPONSE_COLOURS",
+    "STRAIN_COLOURS",
+    "VERDICT_COLOURS",
     "colours",
     "line_safe",
     "natural_key",
@@ -58,6 +62,28 @@ OUTCOME_COLOURS = {
 }
 if set(OUTCOME_ORDER) != set(OUTCOME_NAMES):  # a new outcome needs a place and a colour
     raise RuntimeError("each outcome needs its place and colour in microbiome/report/theme.py")
+
+#: Whose strain a taxon of a post sample is; what is not resolved stays visible, and is never taken for absent.
+STRAIN_COLOURS = {
+    "donor": _GREEN,
+    "coexist": _PURPLE,
+    "recipient": _BLUE,
+    "other": _ORANGE,
+    "unresolved": "#D3D7DB",
+}
+if set(STRAIN_COLOURS) != set(STRAIN_OUTCOME_NAMES):
+    raise RuntimeError("each strain_outcome needs its colour in microbiome/report/theme.py")
+#: What the audit says of a sample.
+VERDICT_COLOURS = {
+    "ok": _BLUE,
+    "untestable": NEUTRAL,
+    "swapped": _VERMILION,
+    "wrong_person": _ORANGE,
+    "wrong_donor": _PURPLE,
+    "contaminated": _BLACK,
+}
+if set(VERDICT_COLOURS) != set(VERDICTS):
+    raise RuntimeError("each verdict needs its colour in microbiome/report/theme.py")
 
 _FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 _INK, _SOFT, _HAIR = "#1F2529", "#565D64", "#E6E8EA"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from microbiome.compare.tables import COMPARE_METHODS
-from microbiome.tables import RATE_NAMES, Column, Table
+from microbiome.tables import SENSITIVITY_RATES, Column, Table
 
 __all__ = ["SENSITIVITY", "SENSITIVITY_RATES"]
-
-#: The rates, and the counts that published figures show in their place.
-SENSITIVITY_RATES = (*RATE_NAMES, "lost_taxa", "engrafted")
 
 SENSITIVITY = Table(
     "sensitivity",

@@ -7,4 +7,7 @@ outcomes), :mod:`observe` (profiles as MetaPhlAn would print them), :mod:`databa
 
 Trials by the thousand, as tables only and drawn from real stool's turnover, prevalence and depth rather than from a
 demo's few taxa, come from :mod:`panel`, with :mod:`panel_parameters`, :mod:`panel_design` and :mod:`panel_ecology`.
+
+A trial made to test what tells strains apart, with depths from hopeless to ample and strains in lineages, comes from
+:mod:`strain_panel`, with :mod:`strain_panel_parameters`, :mod:`strain_panel_truth` and :mod:`strain_panel_write`.
 """

@@ -22,6 +22,8 @@ _GOOD, _FAIR, _POOR, _WORST = 37, 25, 11, 2
 _FAIR_RATE, _POOR_RATE = 0.06, 0.01
 _TAIL_RATES = (0.12, 0.20)
 _PHRED_OFFSET = 33
+# Probability of an error by quality value.
+_CHANCE = (10.0 ** (-np.arange(_GOOD + 1) / 10)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def simulate_reads(
     depth: pd.Series,
     abundance: pd.Series,
     strains: pd.DataFrame,
+    flat_error: float | None = None,
 ) -> Reads:
     r"""Draw the reads of one sample.
 
@@ -80,6 +83,9 @@ def simulate_reads(
         True abundance of each taxon.
     strains
         Strains of this sample: taxon, strain, fraction.
+    flat_error
+        ``None`` = qualities and errors as above; else every base has quality 37 and is wrong with this probability, as
+        where a sequencer's qualities mean nothing.
 
     Returns
     -------
@@ -120,8 +126,13 @@ def simulate_reads(
     bases, qualities = [], []
     for mate, codes in enumerate(mates):
         codes = _add_adapter(codes, insert, mate)
-        quality = _qualities(rng, codes.shape, _TAIL_RATES[mate])
-        bases.append(BASES[_add_errors(rng, codes, quality)])
+        if flat_error is None:
+            quality = _qualities(rng, codes.shape, _TAIL_RATES[mate])
+            chance = _CHANCE[quality]
+        else:
+            quality = np.full(codes.shape, _GOOD, dtype=np.uint8)
+            chance = np.full(codes.shape, flat_error, dtype=np.float32)
+        bases.append(BASES[_add_errors(rng, codes, chance)])
         qualities.append(quality)
     row = np.where(source == 0, where, -1)
     return Reads(tuple(bases), tuple(qualities), source, row, insert)
@@ -202,9 +213,8 @@ def _qualities(rng: np.random.Generator, shape: tuple[int, ...], tail_rate: floa
     return quality
 
 
-def _add_errors(rng: np.random.Generator, codes: np.ndarray, quality: np.ndarray) -> np.ndarray:
-    chance = (10.0 ** (-np.arange(_GOOD + 1) / 10)).astype(np.float32)
-    wrong = rng.random(codes.shape, dtype=np.float32) < chance[quality]
+def _add_errors(rng: np.random.Generator, codes: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    wrong = rng.random(codes.shape, dtype=np.float32) < chance
     result = codes.copy()
     result[wrong] = (result[wrong] + rng.integers(1, 4, int(wrong.sum()), dtype=np.uint8)) % 4
     return result

@@ -19,6 +19,12 @@ from microbiome.workflow_options import (
     sensitivity_options,
     taxon_options,
 )
+from microbiome.workflow_strains import (
+    StrainPlan,
+    allele_options,
+    rule_options,
+    strain_rate_options,
+)
 
 # Jobs find the programs of the environment that runs Snakemake, and the scripts of the workflow, without a path in their
 # command: a checkout that moves would otherwise rerun everything.
@@ -76,3 +82,4 @@ def start():
 
 PLAN = start()
 config = PLAN.config
+STRAINS = StrainPlan(PLAN)

@@ -10,18 +10,30 @@ from microbiome.report.figures.fate import rates, taxa
 from microbiome.report.figures.limits import limits
 from microbiome.report.figures.sensitivity import over_thresholds, signs, thresholds
 from microbiome.report.figures.single_taxa import retention, retention_of_taxa, taxon_rates
+from microbiome.report.figures.strains import (
+    donor_fractions,
+    identities,
+    persistence,
+    source_bars,
+    strain_bars,
+    strain_tiles,
+    sweep,
+)
 from microbiome.report.figures.trial import depth, reads, timeline
 
 __all__ = [
     "alpha",
     "decomposition",
     "depth",
+    "donor_fractions",
     "effects",
+    "identities",
     "limits",
     "ordination",
     "outcomes",
     "over_thresholds",
     "overall",
+    "persistence",
     "rates",
     "reads",
     "recipients",
@@ -29,6 +41,10 @@ __all__ = [
     "retention_of_taxa",
     "signs",
     "similarity",
+    "source_bars",
+    "strain_bars",
+    "strain_tiles",
+    "sweep",
     "taxa",
     "taxon_rates",
     "thresholds",

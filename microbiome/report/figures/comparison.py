@@ -21,7 +21,7 @@ METHOD_TITLES = {
 _COLOURS = {"per subject (primary)": INK, "mixed model, all samples": "#0072B2"}
 _COLOURS["samples pooled (anti-conservative)"] = "#A9AFB5"
 _SHAPES = dict(zip(_COLOURS, ("circle", "square", "diamond"), strict=True))
-_LABELS, _GAP = 170, 34
+_LABELS, _WIDEST, _GAP = 170, 220, 34
 _ROW = 44  # height of a rate
 _PER_ROW = 3
 
@@ -56,8 +56,9 @@ def _forest(frame: pd.DataFrame, direction: str, unit: str) -> Any:
         (part, words) for part, words in ((frame[~odds], f"difference in {unit}"), (frame[odds], "log odds ratio"))
     ]
     panels = [(part, words) for part, words in panels if len(part)]
-    width = (FIGURE_WIDTH - _LABELS - _GAP * (len(panels) - 1) - 30) / len(panels)
     titles = list(dict.fromkeys(frame["title"]))
+    labels = max(_LABELS, min(_WIDEST, 6 * max(map(len, titles)) + 12))
+    width = (FIGURE_WIDTH - labels - _GAP * (len(panels) - 1) - 30) / len(panels)
     charts = [
         _intervals(part, titles, f"{words}, {direction}", (width, _ROW * len(titles)), i == 0)
         for i, (part, words) in enumerate(panels)
@@ -74,7 +75,7 @@ def _intervals(frame: pd.DataFrame, titles: list[str], title: str, size: tuple[f
         title=None,
         sort=titles,
         scale=alt.Scale(domain=titles),
-        axis=alt.Axis(labels=labels, ticks=False, labelLimit=_LABELS, labelPadding=8, grid=False),
+        axis=alt.Axis(labels=labels, ticks=False, labelLimit=_WIDEST, labelPadding=8, grid=False),
     )
     offset = alt.YOffset("analysis:N", sort=methods, scale=alt.Scale(domain=methods, paddingOuter=0.4))
     x = alt.X(

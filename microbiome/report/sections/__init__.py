@@ -10,6 +10,7 @@ from microbiome.report.sections.fate import outcomes, rates
 from microbiome.report.sections.limits import limits
 from microbiome.report.sections.reads import reads
 from microbiome.report.sections.sensitivity import sensitivity
+from microbiome.report.sections.strains import strains
 from microbiome.report.sections.taxa import taxa
 from microbiome.report.sections.trial import glance
 
@@ -26,5 +27,6 @@ __all__ = [
     "reads",
     "sensitivity",
     "similarity",
+    "strains",
     "taxa",
 ]

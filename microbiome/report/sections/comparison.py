@@ -43,11 +43,12 @@ from microbiome.report.groups import (
 from microbiome.report.notes import statements, told
 from microbiome.report.sections.over_time import over_time
 from microbiome.report.text import CAVEATS
+from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
 from microbiome.tables import RATE_NAMES
 
-__all__ = ["comparisons"]
+__all__ = ["compared", "comparisons"]
 
-_HEADLINES = ("depletion_rate", "engraftment_rate")
+_HEADLINES = ("depletion_rate", "engraftment_rate", "strain_engraftment_rate_donor", "strain_persistence_rate")
 # Words of the notes that bear on the reading of every number.
 _WEIGHTY = ("deeper than", "roup and donor", "without doses (")
 _MOST_PAIRS = 3  # pairs of groups that are drawn and put into words; further ones are folded
@@ -74,7 +75,7 @@ def _section(tables: Tables, subjects: pd.DataFrame, by: str) -> Section:
         words = f"Rates were not compared by {column_title(by)} (microbiome compare --by {by}, option --compare)."
         blocks.append(Missing(words))
     else:
-        blocks += _compared(tables, by, frame)
+        blocks += compared(tables, by, frame)
     trajectories = tables.trajectories.get(by)
     if trajectories is None or trajectories.empty:
         words = f"Rates over time by {column_title(by)} were not summed up (microbiome trajectories --by {by}, option "
@@ -91,7 +92,8 @@ def _section(tables: Tables, subjects: pd.DataFrame, by: str) -> Section:
     return Section(key, f"Comparison by {column_title(by)}", [text], blocks)
 
 
-def _compared(tables: Tables, by: str, frame: pd.DataFrame) -> list[Any]:
+def compared(tables: Tables, by: str, frame: pd.DataFrame) -> list[Any]:
+    """Return the blocks of one table of comparisons: effects in words, as a figure and as tables, and what to mind."""
     pairs = {
         str(groups): effect_title(by, first, second)
         for groups, first, second in frame.dropna(subset=["group_1", "group_2"])[["groups", "group_1", "group_2"]]
@@ -174,7 +176,7 @@ def _forest(frame: pd.DataFrame, by: str, groups: str, direction: str) -> Figure
     sizes = ["n_subjects", "n_samples", "n_donors"]
     data = frame[[name for name in [*keys, *sizes] if name in frame]].reset_index(drop=True)
     drawn = data.assign(title=data["rate"].map(_title))
-    others = tuple(name for name in dict.fromkeys(data["rate"]) if name not in RATE_NAMES)
+    others = tuple(name for name in dict.fromkeys(data["rate"]) if name not in (*RATE_NAMES, *STRAIN_RATE_NAMES))
     pooled = frame[frame["method"] == "pooled_wilcoxon"]
     single = len(pooled) > 0 and bool((pooled["n_samples"] == pooled["n_subjects"]).all())
     return Figure(

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Gather what StrainPhlAn found in each clade: one table of clades, and the distances of all trees.
+
+The distances come from `microbiome strains distances`; where no clade has any, the table has no rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+HEADER = ("taxon", "status", "reason", "samples")
+EMPTY = ("taxon", "sample_1", "sample_2", "sites", "distance", "method", "note")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a TSV."""
+    header, *lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description="Gather the results of StrainPhlAn.")
+    parser.add_argument("--listed", required=True, type=Path, help="the clades that were listed, chosen or not")
+    parser.add_argument("--folders", nargs="*", default=[], type=Path, help="results of the chosen clades")
+    parser.add_argument("--clades", required=True, type=Path, help="TSV to write: every clade and its status")
+    parser.add_argument("--distances", required=True, type=Path, help="TSV to write")
+    arguments = parser.parse_args()
+    done = {row["taxon"]: row for folder in arguments.folders for row in rows_of(folder / "status.tsv")}
+    lines = ["\t".join(HEADER)]
+    for row in rows_of(arguments.listed):
+        if row["chosen"] == "1":
+            lines.append("\t".join(done[row["taxon"]][name] for name in HEADER))
+        else:
+            status = "not_chosen" if int(row["samples"]) else "few_samples"
+            lines.append("\t".join((row["taxon"], status, row["reason"], row["samples"])))
+    arguments.clades.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # A file that the status promises and that is not there must fail: names are built and not looked for.
+    trees = [folder for folder in arguments.folders if done[folder.name]["status"] == "tree"]
+    rated = [folder for folder in arguments.folders if int(done[folder.name]["samples"])]
+    words = ["--tree", *(str(folder / f"RAxML_bestTree.{folder.name}.StrainPhlAn4.tre") for folder in trees)]
+    words = words if trees else []
+    words += ["--mutations", *(str(folder / f"{folder.name}.mutation") for folder in rated)] if rated else []
+    if not words:
+        arguments.distances.write_text("\t".join(EMPTY) + "\n", encoding="utf-8")
+        return 0
+    return subprocess.run(
+        ["microbiome", "strains", "distances", *words, "-o", str(arguments.distances)], check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
