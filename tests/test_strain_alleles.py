@@ -7,6 +7,7 @@ import gzip
 import pickle
 import re
 import zlib
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,14 @@ def test_database_says_what_belongs_where(tmp_path: Path) -> None:
     (tmp_path / f"{INDEX}.pkl").write_bytes(bz2.compress(pickle.dumps(content)))
     with pytest.raises(InputError, match="of another length in the database, such as UniRef90_B"):
         alleles(tmp_path / "a.sam", tmp_path / "a.alleles", tmp_path / f"{INDEX}.pkl")
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_database_may_hold_sets_and_numbers_of_numpy(tmp_path: Path, protocol: int) -> None:
+    rows = {n: {"clade": "t__SGB7", "len": np.int64(length), "ext": {"SGB1"}} for n, length in MARKERS.items()}
+    content = OrderedDict(markers=defaultdict(dict, rows), merged_taxon=frozenset("a"))
+    (tmp_path / "mpa.pkl").write_bytes(bz2.compress(pickle.dumps(content, protocol)))
+    assert read_markers(tmp_path / "mpa.pkl").length == MARKERS
 
 
 def test_a_pickle_cannot_run_code(tmp_path: Path) -> None:

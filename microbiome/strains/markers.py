@@ -63,10 +63,24 @@ def read_markers(database: str | Path) -> Markers:
     return Markers(Path(database).name.removesuffix(".pkl"), clade, length)
 
 
+# Containers and numbers that databases hold besides dictionaries, lists and text.
+_HARMLESS = {
+    *((module, name) for module in ("builtins", "__builtin__") for name in ("set", "frozenset", "bytearray")),
+    ("collections", "OrderedDict"),
+    ("collections", "defaultdict"),
+    ("_codecs", "encode"),
+    ("numpy", "dtype"),
+    *((f"numpy.{core}.multiarray", "scalar") for core in ("core", "_core")),
+    *((module, name) for module in ("builtins", "__builtin__") for name in ("dict", "list", "int", "float", "str")),
+}
+
+
 class _Plain(pickle.Unpickler):
     """Loads dictionaries, lists, text and numbers, and nothing that would run code."""
 
     def find_class(self, module: str, name: str) -> object:
+        if (module, name) in _HARMLESS:
+            return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is not plain data")
 
 
