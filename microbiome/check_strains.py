@@ -9,7 +9,7 @@ from microbiome.config_strains import runs_strainphlan, strain_method
 from microbiome.errors import Problem, collecting
 from microbiome.tools import STRAINPHLAN_TOOLS, Tool
 from microbiome.tsv import parse_table
-from microbiome.workflow_strains import distance_files
+from microbiome.workflow_strains import allele_files, distance_files
 
 __all__ = ["strain_problems", "strain_tools"]
 
@@ -38,6 +38,12 @@ def strain_problems(settings: Mapping[str, Any], whole: bool) -> list[Problem]:
     if whole and files and not absent:
         with collecting(problems):
             read_distances(files)
+    if strain_method(settings) == "alleles" and settings["strains"]["alleles"]:
+        from microbiome.strains.pairs import open_all
+
+        # Their heads are read only.
+        with collecting(problems):
+            open_all(allele_files(settings))
     percentiles = settings["strains"]["percentiles"]
     if percentiles and settings["strains"]["rule"] == "percentile_table":
         problems += parse_table(percentiles, PERCENTILES)[1]

@@ -344,8 +344,8 @@ KEYS: tuple[Key, ...] = (
         "auto",
         "Where the distances between strains come from: alleles counts the bases of the alignments that MetaPhlAn has "
         "made; strainphlan makes a tree of each clade; distances takes finished tables or trees; none leaves strains "
-        "out. auto is distances where strains.distances names some, else alleles when starting from FASTQ and keeping "
-        "the alignments (metaphlan.keep_sam), else none.",
+        "out. auto is distances where strains.distances names some, else alleles where strains.alleles does, or when "
+        "starting from FASTQ and keeping the alignments (metaphlan.keep_sam), else none.",
         allowed=STRAIN_METHODS,
     ),
     Key(
@@ -355,6 +355,13 @@ KEYS: tuple[Key, ...] = (
         "Finished distances: trees and .mutation tables of StrainPhlAn, .dist of strain_transmission.py, tables with "
         "taxon, sample_1, sample_2 and distance, or SameStr's; a path, a pattern, or a list of them; TAXON=FILE where "
         "the name of a file does not tell its taxon.",
+    ),
+    Key(
+        "strains.alleles",
+        "paths",
+        (),
+        "Finished allele files (`microbiome strains alleles`), one per sample, for a study that starts from profiles "
+        "and has its alignments: a path, a pattern, or a list of them.",
     ),
     Key(
         "strains.strainphlan",

@@ -21,6 +21,8 @@ def strain_method(config: Mapping[str, Any]) -> str:
         return method
     if config["strains"]["distances"]:
         return "distances"
+    if config["strains"]["alleles"]:
+        return "alleles"
     return "alleles" if config["units"] and config["metaphlan"]["keep_sam"] else "none"
 
 
@@ -46,8 +48,8 @@ def strain_relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Rela
     strains = config["strains"]
     method, given = strains["method"], strains["distances"]
     if "strains.method" not in bad and not bad & {"units", "profiles"} and not config["units"]:
-        fix = "start from FASTQ (units), or give strains.distances"
-        if method in ("alleles", "strainphlan"):
+        fix = "start from FASTQ (units), or give strains.alleles or strains.distances"
+        if method == "strainphlan" or (method == "alleles" and not strains["alleles"]):
             yield "strains.method", f"{method} needs alignments, and profiles have none", fix, method, "error"
         if strains["strainphlan"] and method not in ("none", "strainphlan"):
             yield "strains.strainphlan", "StrainPhlAn needs alignments, and profiles have none", fix, "true", "error"
@@ -62,6 +64,9 @@ def strain_relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Rela
     if given and method not in ("auto", "distances"):
         message = f"has no effect with strains.method {method}"
         yield "strains.distances", message, "remove it, or set the method to distances", given[0], "warning"
+    if strains["alleles"] and (method not in ("auto", "alleles") or (method == "auto" and given)):
+        message = "has no effect: the distances come from elsewhere (strains.method, strains.distances)"
+        yield "strains.alleles", message, "remove it, or set the method to alleles", strains["alleles"][0], "warning"
     if strains["rule"] == "percentile_table" and not strains["percentiles"] and "strains.percentiles" not in bad:
         fix = "name the table that the rule percentile_table needs"
         yield "strains.percentiles", "the value is empty", fix, "", "error"

@@ -14,7 +14,7 @@ from microbiome.config_strains import listed_clades, runs_strainphlan, strain_me
 if TYPE_CHECKING:
     from microbiome.workflow import Plan
 
-__all__ = ["StrainPlan", "allele_options", "distance_files", "rule_options", "strain_rate_options"]
+__all__ = ["StrainPlan", "allele_files", "allele_options", "distance_files", "rule_options", "strain_rate_options"]
 
 #: What stands before the names of the tables that come from StrainPhlAn where it runs beside another method.
 BESIDE = "strainphlan_"
@@ -55,7 +55,9 @@ class StrainPlan:
     # ------------------------------------------------------------------ distances
 
     def alleles(self) -> list[str]:
-        """Return the allele files, one per sample."""
+        """Return the allele files, one per sample: finished ones where the configuration names some."""
+        if self.method == "alleles" and self.config["strains"]["alleles"]:
+            return allele_files(self.config)
         return self.plan.per_sample("strains/alleles/{sample}.alleles") if self.method == "alleles" else []
 
     def sources(self) -> list[str]:
@@ -167,6 +169,11 @@ class StrainPlan:
 def distance_files(config: Mapping[str, Any]) -> list[str]:
     """Return ``strains.distances`` with its patterns expanded, each ``FILE`` or ``TAXON=FILE``."""
     return expand_profiles(config["strains"]["distances"])
+
+
+def allele_files(config: Mapping[str, Any]) -> list[str]:
+    """Return ``strains.alleles`` with its patterns expanded."""
+    return expand_profiles(config["strains"]["alleles"])
 
 
 def allele_options(config: Mapping[str, Any]) -> str:

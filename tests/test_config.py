@@ -88,6 +88,7 @@ def test_defaults(tmp_path: Path) -> None:
         "strains": {
             "method": "auto",
             "distances": [],
+            "alleles": [],
             "strainphlan": False,
             "clades": ["all"],
             "rule": "model",

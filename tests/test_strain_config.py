@@ -6,9 +6,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from microbiome.check import check
+from microbiome.check_strains import strain_problems
 from microbiome.config import validate_config
 from microbiome.config_keys import STRAIN_RULES
 from microbiome.config_strains import listed_clades, runs_strainphlan, strain_method, top_clades
@@ -17,6 +19,7 @@ from microbiome.strains.rules import RULES
 from microbiome.tools import STRAINPHLAN_TOOLS
 from microbiome.workflow import Plan, read_plan
 from microbiome.workflow_strains import StrainPlan, allele_options, rule_options, strain_rate_options
+from tests.strain_counts import Clade, write
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +57,8 @@ PROFILES = {"units": "", "profiles": ["p.tsv"]}
         ({}, PROFILES, "none", False),
         ({"distances": "d.tsv"}, PROFILES, "distances", False),
         ({"distances": "d.tsv"}, {}, "distances", False),
+        ({"alleles": "*.alleles"}, PROFILES, "alleles", False),
+        ({"alleles": "*.alleles", "distances": "d.tsv"}, PROFILES, "distances", False),
         ({"method": "strainphlan"}, {}, "strainphlan", True),
         ({"strainphlan": True}, {}, "alleles", True),
         ({"method": "none", "strainphlan": True}, {}, "none", False),
@@ -106,6 +111,20 @@ def test_clades(clades: Any, listed: list[str], top: int | None) -> None:
 def test_problems(strains: dict[str, Any], given: dict[str, Any], message: str) -> None:
     _, problems = validated(strains, **given)
     assert any(message in problem for problem in problems), problems
+
+
+def test_finished_allele_files(tmp_path: Path) -> None:
+    """A study that starts from profiles and kept its alignments."""
+    clade, rng = Clade(1, 2000), np.random.default_rng(1)
+    write(tmp_path, {name: {"t__SGB1": clade.counts({name: 1}, 5, rng)} for name in ("A", "B.x")})
+    Path("p.tsv").touch()
+    plan = plan_of({"alleles": "*.alleles", "parts": 2}, **PROFILES)
+    assert plan.alleles() == ["A.alleles", "B.x.alleles"]
+    assert "results/strains/resolved.tsv" in plan_of({"alleles": "*.alleles"}, doses="doses.tsv", **PROFILES).measured()
+    config, _ = validated({"alleles": "*.alleles"}, **PROFILES)
+    assert strain_problems(config, whole=True) == []
+    Path("B.x.alleles").write_text("something else")
+    assert [problem.message for problem in strain_problems(config, whole=False)] == ["the file is no allele file"]
 
 
 def test_what_has_no_effect_is_said() -> None:
