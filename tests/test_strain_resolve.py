@@ -274,6 +274,19 @@ def test_the_donor_among_many_is_found(tmp_path: Path) -> None:
     assert row["donor_fraction"] == pytest.approx(0.6, abs=0.1)
 
 
+def test_a_product_without_alleles_leaves_strains_of_neither_open(trial: Path, tmp_path: Path) -> None:
+    (tmp_path / "samples.tsv").write_text((trial / "samples.tsv").read_text() + "D2\tdonor2\tdonor\t\n")
+    (tmp_path / "doses.tsv").write_text(DOSES + "patient\t0\tdonor2\tD2\n")
+    study = read_study(tmp_path / "samples.tsv", None, tmp_path / "doses.tsv")
+    found = resolve_alleles(alleles_in(trial), study, bootstraps=20)[0].set_index(["sample", "taxon"])
+    row = found.loc[("P", "t__SGB4")]
+    assert row["strain_outcome"] == "unresolved"
+    assert row["reason"] == "strains of neither, and D2, which was received, has no allele file"
+    assert row["other_fraction"] > 0.9
+    # What is known of the donor that was compared stays.
+    assert found.loc[("P", "t__SGB1"), "strain_outcome"] == "coexist"
+
+
 def test_a_donor_whose_name_is_a_word_of_the_results_is_refused(trial: Path, tmp_path: Path) -> None:
     (tmp_path / "samples.tsv").write_text((trial / "samples.tsv").read_text().replace("donor1", "other"))
     (tmp_path / "doses.tsv").write_text(DOSES.replace("donor1", "other"))

@@ -88,8 +88,9 @@ def resolve_alleles(
     is coexist with donor and baseline, donor or recipient with one of the two, whatever else there is; with neither it
     is other, or unresolved when strains are present that donor and baseline both have. It is unresolved, too, when
     fewer than `minimum_sites` positions tell the sources apart (distinguishing_sites), a source that should have the
-    taxon has no reads of it, or there are strains of neither while more than five different strains of donors were
-    received, of which the five most like the post sample are compared.
+    taxon has no reads of it, or no strain of a donor is found while there are strains of neither that may be those of a
+    product without allele file, or of one of more than five different donor strains (the five most like the post sample
+    are compared).
 
     The interval is the union of the percentile interval over `bootstraps` draws of the markers, the normal one with
     their standard deviation, and the Jeffreys interval for as many reads as stand on informative positions: where all
@@ -385,13 +386,17 @@ def _resolved(
         )
         return {**row, "reason": reason}, []
     called, parts = _called(row, mixture, minimum_fraction)
-    absent = sorted({own for _, own in cell.products} - set(there))
-    if absent and called["strain_outcome"] == "other":
-        reason = f"strains of neither, and {', '.join(absent)}, which was received, has no allele file"
-        return {**called, "strain_outcome": "unresolved", "reason": reason}, parts
-    if strains > len(donors) and float(called["other_fraction"]) >= minimum_fraction:  # type: ignore[arg-type]
-        reason = f"strains of neither, and of {strains} donor strains only {len(donors)} were compared"
-        return {**called, "strain_outcome": "unresolved", "reason": reason}, parts
+    # Strains of neither may be those of a donor that could not be compared: then "no strain of the donor" is not known.
+    open_end = called["strain_outcome"] in ("other", "recipient")
+    if open_end and float(str(called["other_fraction"])) >= minimum_fraction:
+        absent = sorted({own for _, own in cell.products} - set(there))
+        reason = ""
+        if absent:
+            reason = f"strains of neither, and {', '.join(absent)}, which was received, has no allele file"
+        elif strains > len(donors):
+            reason = f"strains of neither, and of {strains} donor strains only {len(donors)} were compared"
+        if reason:
+            return {**called, "strain_outcome": "unresolved", "reason": reason}, parts
     return called, parts
 
 
