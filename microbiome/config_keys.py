@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from microbiome.strains.allele_settings import AlleleSettings
 from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
 from microbiome.tables import ID_PATTERN, RATE_NAMES
 
@@ -401,12 +402,26 @@ KEYS: tuple[Key, ...] = (
         minimum=1,
         maximum=1000,
     ),
-    Key("strains.min_base_quality", "integer", 20, "Bases below this quality are not counted.", minimum=0, maximum=93),
-    Key("strains.min_mapq", "integer", 10, "Reads below this mapping quality are not counted.", minimum=0, maximum=255),
+    Key(
+        "strains.min_base_quality",
+        "integer",
+        AlleleSettings.min_base_quality,
+        "Bases below this quality are not counted.",
+        minimum=0,
+        maximum=93,
+    ),
+    Key(
+        "strains.min_mapq",
+        "integer",
+        AlleleSettings.min_mapq,
+        "Reads below this mapping quality are not counted.",
+        minimum=0,
+        maximum=255,
+    ),
     Key(
         "strains.min_breadth",
         "number",
-        0.01,
+        AlleleSettings.min_breadth,
         "A clade with a smaller part of its marker positions covered is left out of a sample.",
         unit="fraction",
         minimum=0.0,

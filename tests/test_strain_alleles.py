@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from microbiome.cli import main
 from microbiome.errors import InputError
+from microbiome.strains.alignment import opened
 from microbiome.strains.allele_file import CladeAlleles, check_mixable, open_alleles, write_alleles
 from microbiome.strains.alleles import AlleleSettings, alleles
 from microbiome.strains.markers import read_markers
@@ -226,6 +227,45 @@ def test_an_alignment_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"truncated or corrupt|cannot be read to its end|not an alignment"):
         alleles(tmp_path / "a.sam.bz2", tmp_path / "a.alleles")
     assert not (tmp_path / "a.alleles").exists()
+
+
+@pytest.mark.parametrize("kind", ["bam", "sam.gz"])
+def test_a_compressed_alignment_that_is_cut_off_is_refused(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = sam([read_of("UniRef90_A|1__2|SGB7", 10 + i % 20, 60, i % 60) for i in range(3000)])
+    (tmp_path / "a.sam").write_text(text)
+    with (
+        pysam.AlignmentFile(str(tmp_path / "a.sam")) as source,
+        pysam.AlignmentFile(str(tmp_path / "a.bam"), "wb", template=source) as target,
+    ):
+        for read in source:
+            target.write(read)
+    (tmp_path / "a.sam.gz").write_bytes(gzip.compress(text.encode()))
+    data = (tmp_path / f"a.{kind}").read_bytes()
+    cut, out = tmp_path / f"cut.{kind}", tmp_path / "a.alleles"
+    for part in (len(data) // 2, len(data) - 20):
+        cut.write_bytes(data[:part])
+        assert main(["strains", "alleles", "--alignment", str(cut), "-o", str(out)]) == 2
+        told = capsys.readouterr().err.strip()
+        assert re.fullmatch(
+            rf"error: .*cut\.{re.escape(kind)}: .*(cut off|cannot be read to its end).*make it again", told
+        )
+        assert not out.exists()
+
+
+def test_what_is_no_alignment_at_all_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.bam").write_bytes(bytes(range(256)) * 20)
+    arguments = ["strains", "alleles", "--alignment", str(tmp_path / "a.bam"), "-o", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mistake_of_the_program_is_not_told_as_one_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.sam").write_text(sam(READS))
+    with pytest.raises(ValueError, match="of the program"), opened(tmp_path / "a.sam"):
+        raise ValueError("a mistake of the program")
 
 
 def test_an_alignment_without_reads_gives_a_file_without_clades(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from microbiome.cli import options
+from microbiome.strains.allele_settings import AlleleSettings
 
 __all__ = ["add"]
 
@@ -33,25 +34,26 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--sample", metavar="NAME", help="name of the sample; default: that of the alignment up to .sam"
     )
-    for name, kind, default, meaning in _FILTERS:
+    defaults = AlleleSettings()
+    for name, kind, meaning in _FILTERS:
         flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, type=kind, default=default, metavar="N", help=meaning)
+        parser.add_argument(flag, type=kind, default=getattr(defaults, name), metavar="N", help=meaning)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="allele file to write")
 
 
 _FILTERS = (
-    ("min_base_quality", int, 20, "bases of a lower quality are passed over"),
-    ("min_mapq", int, 10, "reads of a lower mapping quality are passed over"),
-    ("min_identity", float, 0.9, "reads with a smaller part of matching bases are passed over"),
-    ("min_length", int, 50, "shorter alignments are passed over, in bases"),
-    ("edge", int, 10, "positions left out at either end of a marker, where reads are aligned badly"),
-    ("min_breadth", float, 0.01, "SGBs with a smaller part of their positions covered are left out"),
-    ("min_depth", float, 0.0, "SGBs with a smaller mean depth over covered positions are left out"),
+    ("min_base_quality", int, "bases of a lower quality are passed over"),
+    ("min_mapq", int, "reads of a lower mapping quality are passed over"),
+    ("min_identity", float, "reads with a smaller part of matching bases are passed over"),
+    ("min_length", int, "shorter alignments are passed over, in bases"),
+    ("edge", int, "positions left out at either end of a marker, where reads are aligned badly"),
+    ("min_breadth", float, "SGBs with a smaller part of their positions covered are left out"),
+    ("min_depth", float, "SGBs with a smaller mean depth over covered positions are left out"),
 )
 
 
 def _alleles(arguments: argparse.Namespace) -> None:
-    from microbiome.strains.alleles import AlleleSettings, alleles
+    from microbiome.strains.alleles import alleles
 
     settings = AlleleSettings(**{name: getattr(arguments, name) for name, *_ in _FILTERS})
     alleles(arguments.alignment, arguments.output, arguments.database, arguments.sample, settings)

@@ -6,6 +6,7 @@ import argparse
 
 from microbiome.cli import options
 from microbiome.cli.strain_distances import part
+from microbiome.strains.tables import PRESENT
 
 __all__ = ["add"]
 
@@ -47,7 +48,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--minimum-fraction",
         type=float,
-        default=0.02,
+        default=PRESENT,
         help="smallest part that counts as present, if it is significant",
     )
     parser.add_argument("--bootstraps", type=int, default=200, help="draws of the markers for the intervals")

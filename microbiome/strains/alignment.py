@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -47,20 +47,31 @@ def opened(alignment: str | Path) -> Iterator[pysam.AlignmentFile]:
         raise InputError(Problem(f"cannot be read ({error.strerror})", "correct the path", name)) from None
     quiet = pysam.set_verbosity(0)
     try:
-        if magic != b"BZh":
-            with pysam.AlignmentFile(name, "r", check_sq=False) as file:
+        with _decompressed(name) if magic == b"BZh" else nullcontext(name) as source:
+            with _refused(name):
+                file = pysam.AlignmentFile(source, "r", check_sq=False)
+            try:
+                # What goes wrong with the reads is told by who reads them; here it would hide mistakes of the program.
                 yield file
-            return
-        with _decompressed(name) as pipe, pysam.AlignmentFile(pipe, "r", check_sq=False) as file:
-            yield file
+            except BaseException:
+                with suppress(OSError):
+                    file.close()
+                raise
+            with _refused(name):
+                file.close()
+    finally:
+        pysam.set_verbosity(quiet)
+
+
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """Say in one message that pysam cannot open a file, or found at its end that it is cut off."""
+    try:
+        yield
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.filename not in (None, name):
-            raise
         raise InputError(
             Problem(f"not an alignment, or cut off ({error})", "give SAM or BAM; make it again", name)
         ) from None
-    finally:
-        pysam.set_verbosity(quiet)
 
 
 @contextmanager

@@ -117,12 +117,12 @@ def chosen_taxa(
     InputError
         When a clade that is asked for is in no file, or there is no such part.
     """
-    there = sorted({taxon for file in files for taxon in file.taxa})
-    strange = [taxon for taxon in taxa or () if taxon not in set(there)]
+    there = {taxon for file in files for taxon in file.taxa}
+    strange = [taxon for taxon in taxa or () if taxon not in there]
     raise_problems(
         [Problem(f"clade {t!r} is in none of the allele files", "write it as t__SGB...", value=t) for t in strange]
     )
-    chosen = there if taxa is None else [taxon for taxon in there if taxon in set(taxa)]
+    chosen = sorted(there if taxa is None else there & set(taxa))
     if part is None:
         return chosen
     if not 1 <= part[0] <= part[1]:
@@ -267,7 +267,7 @@ def _in_common(planes: Sequence[np.ndarray], row: int) -> np.ndarray:
 
 
 def _mean_depths(depth: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    total = np.where(covered, depth, 0).sum(axis=1, dtype=np.int64)
+    total = depth.sum(axis=1, where=covered, dtype=np.int64)
     return np.asarray(total / np.maximum(covered.sum(axis=1), 1))
 
 

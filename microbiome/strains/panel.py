@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from microbiome.stats import benjamini_hochberg
 from microbiome.strains.allele_file import AlleleFile, CladeAlleles
 
 __all__ = ["CladePanel", "panel_of", "read_clade"]
@@ -113,7 +114,9 @@ def panel_of(taxon: str, samples: Sequence[str], clades: Sequence[CladeAlleles],
     expected = depth[row, position] * (error / 3)
     alone = np.where(count >= 2, stats.poisson.sf(count.astype(float) - 1, expected), 1.0)
     np.minimum.at(chance, which, 2 * alone)
-    real = _discovered(chance, 3 * size)
+    # What nobody has was tested as well, with a probability of 1.
+    tested = np.pad(chance, (0, 3 * size - chance.size), constant_values=1.0)
+    real = benjamini_hochberg(tested)[: chance.size] <= _FALSE
     depth = depth.copy()
     # Every other read of these positions is an error.
     unreal = ~real[which]
@@ -135,11 +138,3 @@ def panel_of(taxon: str, samples: Sequence[str], clades: Sequence[CladeAlleles],
         depth[:, sites[number]] = column
     marker = np.searchsorted(np.cumsum(markers), sites, side="right")
     return CladePanel(taxon, list(samples), depth, sites, marker, error, row, site, base, count)
-
-
-def _discovered(chance: np.ndarray, tests: int) -> np.ndarray:
-    """Tell which p-values the Benjamini-Hochberg procedure takes among `tests`, of which the others are 1."""
-    order = np.argsort(chance)
-    passed = np.flatnonzero(chance[order] <= _FALSE * np.arange(1, chance.size + 1) / max(tests, 1))
-    cut = chance[order][passed[-1]] if passed.size else -1.0
-    return chance <= cut

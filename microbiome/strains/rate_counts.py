@@ -7,7 +7,7 @@ import pandas as pd
 
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.strains.calls import Calls, counts_of_links, known_strains
-from microbiome.strains.tables import STRAIN_RESOLVED
+from microbiome.strains.tables import PRESENT, STRAIN_RESOLVED
 from microbiome.study import Study
 from microbiome.tables import OUTCOMES
 from microbiome.tsv import missing_columns
@@ -18,9 +18,6 @@ _WITH_DONOR = ("engrafted", "shared_kept")
 _WITH_BASELINE = ("shared_kept", "persisted")
 _GONE = ("not_engrafted", "shared_depleted")
 _WORDS = ("donor", "recipient", "coexist", "other")
-
-#: A part of this size counts as present, as in `strains resolve`.
-_PRESENT = 0.02
 
 
 def resolved_cells(resolved: pd.DataFrame, outcomes: pd.DataFrame | None, samples: set[str]) -> pd.DataFrame:
@@ -70,7 +67,7 @@ def cell_counts(cells: pd.DataFrame, samples: pd.Series) -> dict[str, pd.Series]
     # A strain that the donor has as well is the recipient's own all the same.
     in_common = np.zeros(len(cells), dtype=bool)
     if "common_fraction" in cells:
-        in_common = (cells["common_fraction"].astype(float) >= _PRESENT).to_numpy()
+        in_common = (cells["common_fraction"].astype(float) >= PRESENT).to_numpy()
     masks = {
         "taxa_resolved": known,
         "taxa_unresolved": ~known,

@@ -17,7 +17,7 @@ from microbiome.strains.allele_file import AlleleFile
 from microbiome.strains.genotypes import Genotypes, genotypes, is_same_strain, minor_strain, same_strain_evidence
 from microbiome.strains.pairs import chosen_taxa, clade_distances, open_all, square
 from microbiome.strains.panel import panel_of, read_clade
-from microbiome.strains.tables import STRAIN_RESOLVED, STRAIN_SOURCES
+from microbiome.strains.tables import PRESENT, STRAIN_RESOLVED, STRAIN_SOURCES
 from microbiome.strains.triad import Mixture, Source, fit_mixture
 from microbiome.study import Study, donor_products, post_samples
 from microbiome.tables import OUTCOMES
@@ -71,7 +71,7 @@ def resolve_alleles(
     taxa: Collection[str] | None = None,
     part: tuple[int, int] | None = None,
     minimum_sites: int = 10,
-    minimum_fraction: float = 0.02,
+    minimum_fraction: float = PRESENT,
     bootstraps: int = 200,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -153,16 +153,16 @@ def resolve_alleles(
     named |= {sample for cell in cells for _, sample in cell.products}
     if named - set(there):
         logger.warning("no allele file of: %s", ", ".join(sorted(named - set(there))))
-    wanted = chosen_taxa(files, None, part)
+    known_taxa, wanted = set(chosen_taxa(files)), chosen_taxa(files, None, part)
     rows: list[dict[str, object]] = []
     sources: list[dict[str, object]] = []
     by_taxon: dict[str, list[Asked]] = {}
     for cell in cells:
         by_taxon.setdefault(cell.taxon, []).append(cell)
-    unknown = sorted(set(taxa or ()) - set(wanted if part is None else chosen_taxa(files)) - set(by_taxon))
+    unknown = sorted(set(taxa or ()) - known_taxa - set(by_taxon))
     raise_problems([Problem(f"clade {t!r} is in no allele file", "write it as t__SGB...", value=t) for t in unknown])
     # Taxa of the outcomes that no file has are unresolved; they belong to the first part.
-    strange = [taxon for taxon in by_taxon if not any(taxon in own for own in there.values())]
+    strange = [taxon for taxon in by_taxon if taxon not in known_taxa]
     for taxon in [*wanted, *(strange if part is None or part[0] == 1 else [])]:
         if taxon not in by_taxon or (taxa is not None and taxon not in taxa):
             continue
@@ -287,13 +287,12 @@ class _Clade:
         panel = panel_of(taxon, samples, clades, markers)
         self.row = {sample: i for i, sample in enumerate(samples)}
         size = len(samples)
-        distance = np.full((size, size), np.nan)
-        if size > 1:
-            pairs = clade_distances(panel, evidence=False)
-            first, second = np.triu_indices(size, 1)
-            distance = square(size, first, second, pairs["distance"].to_numpy(dtype=float))
+        pairs = clade_distances(panel, evidence=False)
+        first, second = np.triu_indices(size, 1)
+        distance = square(size, first, second, pairs["distance"].to_numpy(dtype=float))
         self.found: Genotypes = genotypes(panel, distance)
         self.pooled: dict[tuple[int, ...], Source] = {}
+        self.grouped: dict[tuple[tuple[str, str], ...], list[tuple[str, list[int]]]] = {}
 
     def source(self, name: str, rows: Sequence[int]) -> Source:
         """Return one source; several samples are taken as one."""
@@ -307,30 +306,36 @@ class _Clade:
         known = self.pooled[key]
         return Source(name, known.alternative, known.depth, known.minor)
 
-    def donors(self, products: Sequence[tuple[str, str]], post: int) -> tuple[list[Source], int]:
-        """Return the sources of some products, and how many there were before those least like the post sample went.
+    def dominant(self, row: int) -> np.ndarray:
+        """Return how probably the dominant strain of a sample has the second base, site by site."""
+        return self.found.posteriors(row)[0]
 
-        Those of one donor with the same strain are one.
-        """
-        found = self.found
-        groups: list[tuple[str, list[int]]] = []
-        for donor, sample in dict.fromkeys(products):
-            row = self.row.get(sample)
-            if row is None:
-                continue
-            own = found.posteriors(row)[0]
-            for name, rows in groups:
-                first = found.posteriors(rows[0])[0]
-                if name == donor and is_same_strain(own, first, found.frequency):
-                    rows.append(row)
-                    break
-            else:
-                groups.append((donor, [row]))
+    def groups(self, products: tuple[tuple[str, str], ...]) -> list[tuple[str, list[int]]]:
+        """Return donor and rows of some products, those of one donor with the same strain together."""
+        if products not in self.grouped:
+            groups: list[tuple[str, list[int], np.ndarray]] = []
+            for donor, sample in dict.fromkeys(products):
+                if sample not in self.row:
+                    continue
+                row = self.row[sample]
+                own = self.dominant(row)
+                for name, rows, first in groups:
+                    if name == donor and is_same_strain(own, first, self.found.frequency):
+                        rows.append(row)
+                        break
+                else:
+                    groups.append((donor, [row], own))
+            self.grouped[products] = [(donor, rows) for donor, rows, _ in groups]
+        return self.grouped[products]
+
+    def donors(self, products: tuple[tuple[str, str], ...], post: int) -> tuple[list[Source], int]:
+        """Return the sources of some products, and how many there were before those least like the post sample went."""
+        found, groups = self.found, self.groups(products)
         if len(groups) > _MOST_SOURCES:
             strains = found.posteriors(post)[: 2 if found.minor[post] else 1]
 
             def alike(group: tuple[str, list[int]]) -> float:
-                own = found.posteriors(group[1][0])[0]
+                own = self.dominant(group[1][0])
                 return max(float(same_strain_evidence(own, strain, found.frequency)) for strain in strains)
 
             groups = sorted(groups, key=alike, reverse=True)
@@ -388,7 +393,8 @@ def _resolved(
     called, parts = _called(row, mixture, minimum_fraction)
     # Strains of neither may be those of a donor that could not be compared: then "no strain of the donor" is not known.
     open_end = called["strain_outcome"] in ("other", "recipient")
-    if open_end and float(str(called["other_fraction"])) >= minimum_fraction:
+    other = round(float(mixture.fractions[mixture.names.index("other")]), _DIGITS)
+    if open_end and other >= minimum_fraction:
         absent = sorted({own for _, own in cell.products} - set(there))
         reason = ""
         if absent:

@@ -7,6 +7,7 @@ from microbiome.tables import ID_PATTERN, OUTCOME_NAMES, Column, Table
 
 __all__ = [
     "METHODS",
+    "PRESENT",
     "RELATIONS",
     "STRAIN_DISTANCES",
     "STRAIN_RESOLVED",
@@ -19,6 +20,9 @@ __all__ = [
 
 #: What a distance is.
 METHODS = ("consensus", "shared_alleles", "ngd", "mutation_rate", "samestr", "table")
+
+#: Smallest part of a taxon, by default, that counts as a strain that is there.
+PRESENT = 0.02
 
 #: What two samples are to each other.
 RELATIONS = (
