@@ -24,23 +24,23 @@ export PYTHON
 endif
 
 ifeq ($(BROWSER),no)
-test_tools := demo strainphlan
+test_tools := demo humann strainphlan
 browser_filter := -m 'not browser'
 else
 test_tools := test
 browser_filter :=
 endif
 
-.PHONY: help demo test lint format docs bench calibration setup tools-demo tools-test tools-bench python lock clean distclean
+.PHONY: help demo test lint format docs bench calibration setup tools-demo tools-test tools-bench python humann lock clean distclean
 
 help: ## Show this list
 	@while IFS='|' read -r name does; do printf '  make %-12s %s\n' "$$name" "$$does"; done \
 		< <(sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' Makefile)
 
-demo: tools-demo python ## From FASTQ to the report: simulate a small trial, analyse it, compare with its truth
+demo: tools-demo python humann ## From FASTQ to the report: simulate a small trial, analyse it, compare with its truth
 	@scripts/demo.sh $(CORES)
 
-test: tools-test python lint ## Run every check: lint, then all tests
+test: tools-test python humann lint ## Run every check: lint, then all tests
 	@python -m pytest -n $(WORKERS) --dist loadfile $(browser_filter) $(PYTEST_ARGS)
 
 lint: python ## Check style, types and the workflow; change nothing
@@ -65,23 +65,28 @@ calibration: python ## Simulate what every test and interval does, write docs/ca
 docs: python ## Write docs/ and config/config.yaml anew from the declarations in the package
 	python -m microbiome.docs
 
-setup: tools-test python ## Install the system tools and the Python environment; run nothing
+setup: tools-test python humann ## Install the system tools and the Python environment; run nothing
 
 tools-demo tools-test tools-bench:
-	@scripts/bootstrap.sh tools $(if $(filter tools-test,$@),$(test_tools),$(@:tools-%=%))
+	@scripts/bootstrap.sh tools $(if $(filter tools-test,$@),$(test_tools),$(if $(filter tools-demo,$@),demo humann,$(@:tools-%=%)))
 
 python:
 	@scripts/bootstrap.sh python
 
+humann: ## Install HUMAnN in an environment of its own (.tools/humann)
+	@scripts/bootstrap.sh humann
+
 # uv makes one lock for all Python versions and platforms, with the same version of a package on each of them wherever
 # that is possible. It lives in a throw-away environment: nothing else needs it.
 # `make lock` keeps the versions that still fit pyproject.toml; `make lock UPGRADE=--upgrade` takes the newest of all.
-lock: python ## Write requirements.lock anew from pyproject.toml (needs the network)
+lock: python ## Write requirements.lock and requirements-humann.lock anew (needs the network)
 	rm -rf .tools/uv
 	python -m venv .tools/uv
 	.tools/uv/bin/python -m pip install --quiet uv
 	.tools/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --generate-hashes \
 		--no-emit-index-url --no-header --python-version 3.11 --all-extras --output-file requirements.lock pyproject.toml
+	.tools/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --generate-hashes \
+		--no-emit-index-url --no-header --python-version 3.11 --output-file requirements-humann.lock requirements-humann.in
 	rm -rf .tools/uv
 
 clean: ## Remove the demo and everything that tools left behind; keep results/, .venv and .tools

@@ -31,6 +31,8 @@ wildcard_constraints:
     metric="[a-z_]+",
     by="(_[A-Za-z0-9._-]+)?",
     beside="(strainphlan_)?",
+    name=ID_PATTERN,
+    group="ec|ko|pathway|genefamilies",
 
 
 localrules:
@@ -46,6 +48,9 @@ include: "workflow/rules/diversity.smk"
 include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/strains.smk"
+include: "workflow/rules/function.smk"
+include: "workflow/rules/clinical.smk"
+include: "workflow/rules/association.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,19 @@ from typing import Any
 
 import pandas as pd
 
+from microbiome.check_clinical import clinical_problems
+from microbiome.check_function import function_problems, function_tools
 from microbiome.check_profiles import profile_problems, profile_samples
 from microbiome.check_strains import strain_problems, strain_tools
 from microbiome.check_units import fastq_problems, unit_problems
 from microbiome.config import expand_profiles, parse_config, validate_config
+from microbiome.config_tables import TableEntry
 from microbiome.errors import InputError, Problem
 from microbiome.files import open_text
 from microbiome.references import host_index_problems, metaphlan_database_problems
 from microbiome.study import Study
 from microbiome.study_checks import study_problems
-from microbiome.tables import DOSES, SAMPLES, SUBJECTS, UNITS, Table
+from microbiome.tables import DOSES, LESIONS, SAMPLES, SUBJECTS, TOXICITIES, TREATMENTS, UNITS, Table
 from microbiome.tools import TOOLS, check_tools
 from microbiome.tsv import empty_table, parse_table
 from microbiome.validation import did_you_mean, is_number
@@ -85,7 +89,7 @@ def check_all(
     place = _Place(file, source)
 
     tables = _Tables({}, set())
-    for table in (SAMPLES, SUBJECTS, DOSES, UNITS):
+    for table in (SAMPLES, SUBJECTS, DOSES, UNITS, LESIONS, TOXICITIES, TREATMENTS):
         problems += _read(settings[table.name], table, place, tables)
     # Of a cell that could not be read it is no news that it is missing.
     unread = {(problem.file, problem.line, problem.column) for problem in problems}
@@ -105,11 +109,17 @@ def check_all(
         problems += found
     problems += _tree(settings["diversity"]["tree"], place, whole)
     problems += strain_problems(settings, whole)
+    known = set(tables.frames["samples"]["sample"]) if {"samples"} <= tables.complete & tables.frames.keys() else None
+    for problem in function_problems(settings, whole, known):
+        problems.append(problem if problem.file else place.problem(problem.column, problem))
+    problems += _molecules(tables, settings, place)
+    for problem in clinical_problems(tables.frames, settings):
+        problems.append(problem if problem.file else place.problem(problem.column, problem))
     if Path(settings["results"]).exists() and not Path(settings["results"]).is_dir():
         message = f"{settings['results']!r} is a file"
         problems.append(place.problem("results", Problem(message, "name a folder", value=settings["results"])))
     if tools and settings["units"]:
-        problems += check_tools((*TOOLS, *strain_tools(settings)))
+        problems += check_tools((*TOOLS, *strain_tools(settings), *function_tools(settings)))
     return Checked(list(dict.fromkeys(problems)), settings, counts)
 
 
@@ -172,6 +182,21 @@ def _study(tables: _Tables, settings: Mapping[str, Any]) -> list[Problem]:
     )
 
 
+def _molecules(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> list[Problem]:
+    """Read the tables of other molecules, when it is known whose samples there are."""
+    if not settings["tables"] or not {"samples", "subjects"} <= tables.complete or "samples" not in tables.frames:
+        return []
+    # Imported late: few configurations name any, and this runs at every start.
+    from microbiome.check_tables import check_tables
+
+    entries = [
+        TableEntry(name, **entry | {"leave_out": tuple(entry["leave_out"])})
+        for name, entry in settings["tables"].items()
+    ]
+    study = Study(tables.frames["samples"], tables.frames.get("subjects", empty_table(SUBJECTS)), empty_table(DOSES))
+    return check_tables(entries, study, place.file, place.source.lines)
+
+
 def _factors(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> list[Problem]:
     """Look for the columns that the PERMANOVA names."""
     given = [name for name in ("samples", "subjects") if settings[name]]
@@ -219,11 +244,22 @@ def _groups(tables: _Tables, settings: Mapping[str, Any], place: _Place) -> list
     compare = settings["compare"]
     # Declared columns need not be there: what is not known is not compared.
     optional = (*SUBJECTS.names, "donor")
-    groups = [(f"{name}.by", column) for name in ("compare", "sensitivity") for column in settings[name]["by"]]
+    grouped = ("compare", "sensitivity", "clinical", "associate")
+    groups = [
+        (f"{name}.by", re.sub(r"\s*[<>]=?.*$", "", column)) for name in grouped for column in settings[name]["by"]
+    ]
     wanted = [(key, column, of_subjects) for key, column in groups if column not in optional]
     wanted += [("compare.covariates", column, of_both) for column in compare["covariates"]]
     wanted += [("compare.strata", compare["strata"], of_subjects)] if compare["strata"] != "donor" else []
     wanted += [("nulls.strata", settings["nulls"]["strata"], of_both)]
+    wanted += [("clinical.predictors", column, of_subjects) for column in settings["clinical"]["predictors"]]
+    wanted += [
+        (f"{name}.covariates", column, of_subjects)
+        for name in ("clinical", "associate")
+        for column in settings[name]["covariates"]
+    ]
+    wanted += [("associate.strata", settings["associate"]["strata"], of_subjects)]
+    wanted += [("donors.cohort", settings["donors"]["cohort"], of_subjects)]
     return [
         place.problem(
             key,

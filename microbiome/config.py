@@ -8,13 +8,17 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import jsonschema
 
+from microbiome.config_function import function_relations
 from microbiome.config_keys import KEYS, SECTIONS, TREE_METRICS, config_schema
 from microbiome.config_strains import strain_relations
+from microbiome.config_table_entries import table_entries
+from microbiome.config_tables import TableEntry
 from microbiome.errors import Problem, raise_problems
 from microbiome.validation import is_number, shown
 from microbiome.yamlfile import Place, YamlFile, read_yaml
@@ -100,7 +104,7 @@ def expand_profiles(patterns: Sequence[str]) -> list[str]:
 def _defaults() -> dict[str, Any]:
     config: dict[str, Any] = {}
     for key in KEYS:
-        _put(config, key.place, list(key.default) if isinstance(key.default, tuple) else key.default)
+        _put(config, key.place, key.absent)
     return config
 
 
@@ -119,8 +123,9 @@ def _put(config: dict[str, Any], place: Sequence[str], value: object) -> None:
 
 def _validate(given: Mapping[str, Any], file: str, source: YamlFile) -> tuple[dict[str, Any], list[Problem]]:
     data = _normal(given, source, ())
+    entries, found = table_entries(data.pop("tables", None), file, source.lines, source.texts)
     validator = jsonschema.Draft202012Validator(config_schema())
-    problems = list(source.problems)
+    problems = [*source.problems, *found]
     bad: set[str] = set()
     for error in validator.iter_errors(data):
         for place, message, fix, text in _explained(error):
@@ -142,12 +147,19 @@ def _validate(given: Mapping[str, Any], file: str, source: YamlFile) -> tuple[di
         if key.kind in ("paths", "words"):
             value = [path for path in ([value] if isinstance(value, str) else value) if path]
         _put(config, key.place, value)
+    config["tables"] = {entry.name: _fields(entry) for entry in entries}
     problems += [
         Problem(message, fix, file, _line(source, tuple(name.split("."))), name, text, level=level)
         for name, message, fix, text, level in _relations(config, bad)
     ]
     problems.sort(key=lambda problem: (problem.line or 0, problem.column))
     return config, problems
+
+
+def _fields(entry: TableEntry) -> dict[str, Any]:
+    """Return the fields of an entry, but for its name, as JSON knows them."""
+    fields = {name: value for name, value in asdict(entry).items() if name != "name"}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def _line(source: YamlFile, place: Place) -> int | None:
@@ -346,3 +358,4 @@ def _relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Relation]:
             "warning",
         )
     yield from strain_relations(config, bad)
+    yield from function_relations(config, bad)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from microbiome.config_clinical import CLINICAL_KEYS, CLINICAL_SECTIONS, CLINICAL_TABLES
+from microbiome.config_function import FUNCTION_KEYS, FUNCTION_SECTIONS
+from microbiome.config_key import Key
+from microbiome.config_tables import tables_schema
 from microbiome.strains.allele_settings import AlleleSettings
 from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
 from microbiome.tables import ID_PATTERN, RATE_NAMES
@@ -22,10 +25,6 @@ __all__ = [
     "TREE_METRICS",
     "Key",
     "config_schema",
-]
-
-Kind = Literal[
-    "text", "path", "paths", "words", "integer", "number", "integers", "numbers", "flag", "choice", "choices", "names"
 ]
 
 ALPHA_METRICS = ("richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker", "faith_pd")
@@ -53,50 +52,6 @@ REPAIR_CHOICES = ("none", "threshold", "thinning", "auto")
 TREE_METRICS = ("faith_pd", "unweighted_unifrac", "weighted_unifrac")
 
 
-@dataclass(frozen=True)
-class Key:
-    """One key of the configuration.
-
-    Parameters
-    ----------
-    name
-        With its sections, joined by dots (``diversity.permanova.strata``).
-    kind
-        ``text``, ``path`` (one path or ``""``), ``paths`` (one path or pattern, or a list of them), ``words`` (one text
-        or a list of them), ``integer``, ``number``, ``integers`` and ``numbers`` (lists of them), ``flag`` (true or
-        false), ``choice`` (one of `allowed`), ``choices`` (a list of them), ``names`` (a list of texts).
-    default
-        Taken where the key is absent.
-    meaning
-        What it does, for the template and the documentation.
-    unit
-        Unit of a number.
-    needed
-        The value must not be empty, and without a default the key must be there.
-    allowed, minimum, maximum, pattern
-        What a value may be; bounds are included; a pattern must match the whole of a text that is not empty.
-    template
-        What the template has in place of the default.
-    """
-
-    name: str
-    kind: Kind
-    default: str | float | bool | tuple[str | float, ...]
-    meaning: str
-    unit: str = ""
-    needed: bool = False
-    allowed: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    pattern: str = ""
-    template: str | None = None
-
-    @property
-    def place(self) -> tuple[str, ...]:
-        """Keys from the root down to the value."""
-        return tuple(self.name.split("."))
-
-
 SECTIONS = {
     "metaphlan": "Profiling of FASTQ with MetaPhlAn.",
     "fastp": "Trimming and quality filter of FASTQ with fastp.",
@@ -108,6 +63,8 @@ SECTIONS = {
     "compare": "Rates and taxa between groups of subjects, and over time.",
     "sensitivity": "The rates and their comparison over detection thresholds and depths.",
     "strains": "Whose strain it is: strains of donors, baselines and post samples, told apart by their marker genes.",
+    **FUNCTION_SECTIONS,
+    **CLINICAL_SECTIONS,
     "report": "The report.",
 }
 
@@ -115,6 +72,7 @@ KEYS: tuple[Key, ...] = (
     Key("samples", "path", "", "Table of samples.", needed=True, template="config/samples.tsv"),
     Key("subjects", "path", "", 'Table of subjects; "" = none.', template="config/subjects.tsv"),
     Key("doses", "path", "", 'Table of doses; "" = none: nobody received anything.', template="config/doses.tsv"),
+    *CLINICAL_TABLES,
     Key(
         "units",
         "path",
@@ -448,6 +406,8 @@ KEYS: tuple[Key, ...] = (
         "Rates of strains that are compared between the groups of compare.by.",
         allowed=STRAIN_RATE_NAMES,
     ),
+    *FUNCTION_KEYS,
+    *CLINICAL_KEYS,
     Key("report.title", "text", "", 'Title of the report; "" = a general one.'),
 )
 
@@ -476,6 +436,8 @@ def _section_schema(name: str) -> dict[str, Any]:
 
 
 def _key_schema(key: Key) -> dict[str, Any]:
+    if key.kind == "tables":
+        return tables_schema()
     schema: dict[str, Any] = {"description": key.meaning}
     if key.kind in ("paths", "words"):
         schema |= {"type": ["string", "array"], "items": {"type": "string", "minLength": 1}}
@@ -495,7 +457,7 @@ def _key_schema(key: Key) -> dict[str, Any]:
     if key.needed:
         schema["minLength"] = 1
     if not (key.needed and key.default == ""):
-        schema["default"] = list(key.default) if isinstance(key.default, tuple) else key.default
+        schema["default"] = key.absent
     return schema
 
 

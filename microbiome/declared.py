@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from microbiome.associate.tables import ASSOCIATIONS
+from microbiome.clinical.response_tables import ASSESSMENTS, BEST_RESPONSES, CLINICAL, CLINICAL_RESPONSE
+from microbiome.clinical.survival_tables import CLINICAL_SURVIVAL, SURVIVAL_CURVES
+from microbiome.clinical.toxicity_tables import (
+    CLINICAL_TOXICITY,
+    DONOR_CLUSTER_CHOICE,
+    DONOR_CLUSTERS,
+    TOXICITY_CURVES,
+)
 from microbiome.compare.tables import COMPARE, TRAJECTORIES
 from microbiome.diversity.tables import ALPHA, PCOA, PERMANOVA, SIMILARITY
+from microbiome.donors.tables import (
+    DONOR_MATCH,
+    DONOR_MATCH_SCORES,
+    DONOR_PAIRS,
+    DONOR_SPREAD,
+    DONOR_TAXA,
+    DONORS,
+    LISTS,
+)
 from microbiome.errors import Problem
+from microbiome.function.tables import FUNCTION_CONTRIBUTIONS, FUNCTION_READS
+from microbiome.molecules.tables import FEATURE_LIMITS, JOINS
 from microbiome.nulls.tables import NULLS
 from microbiome.power.tables import POWER
 from microbiome.sensitivity.tables import SENSITIVITY
@@ -23,7 +43,10 @@ from microbiome.strains.tables import (
 from microbiome.tables import INPUT_TABLES, OUTPUT_TABLES, Table
 from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
 
-__all__ = ["RESULT_TABLES", "wrong_table"]
+__all__ = ["OTHER_INPUTS", "RESULT_TABLES", "wrong_table"]
+
+#: What a user may give besides the tables of the study.
+OTHER_INPUTS = (LISTS, FEATURE_LIMITS)
 
 #: What the subcommands write.
 RESULT_TABLES = (
@@ -51,9 +74,41 @@ RESULT_TABLES = (
     STRAIN_PERSISTENCE,
     STRAIN_AUDIT,
     STRAINPHLAN_CLADES,
+    JOINS,
+    CLINICAL,
+    CLINICAL_RESPONSE,
+    ASSESSMENTS,
+    BEST_RESPONSES,
+    FUNCTION_CONTRIBUTIONS,
+    FUNCTION_READS,
+    ASSOCIATIONS,
+    CLINICAL_SURVIVAL,
+    SURVIVAL_CURVES,
+    CLINICAL_TOXICITY,
+    TOXICITY_CURVES,
+    DONOR_CLUSTERS,
+    DONOR_CLUSTER_CHOICE,
+    DONORS,
+    DONOR_SPREAD,
+    DONOR_TAXA,
+    DONOR_MATCH_SCORES,
+    DONOR_MATCH,
+    DONOR_PAIRS,
 )
 # Subcommands that are not called as their table.
 _COMMANDS = {
+    "donor_spread": "donors",
+    "donor_taxa": "donors",
+    "donor_match_scores": "match",
+    "donor_match": "match",
+    "donor_pairs": "match",
+    "joins": "join",
+    "clinical_response": "clinical response",
+    "assessments": "clinical response",
+    "best_responses": "clinical response",
+    "function_contributions": "function contributions",
+    "function_reads": "function join",
+    "associations": "associate",
     "pcoa": "ordinate",
     "strain_distances": "strains distances",
     "strain_thresholds": "strains thresholds",
@@ -64,6 +119,12 @@ _COMMANDS = {
     "strain_rates": "strains rates",
     "strain_persistence": "strains rates",
     "strain_audit": "strains audit",
+    "clinical_survival": "clinical survival",
+    "survival_curves": "clinical survival --curves FILE",
+    "clinical_toxicity": "clinical toxicity",
+    "toxicity_curves": "clinical time-to-toxicity",
+    "donor_clusters": "clinical donor-clusters",
+    "donor_cluster_choice": "clinical donor-clusters --choice FILE",
 }
 
 

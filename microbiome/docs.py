@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from microbiome.config_keys import KEYS, SECTIONS, Key, config_schema
-from microbiome.declared import RESULT_TABLES
+from microbiome.config_tables import TABLE_KEYS
+from microbiome.declared import OTHER_INPUTS, RESULT_TABLES
 from microbiome.files import write_text
 from microbiome.simulate.tables import ACCURACY, TRUTH_TABLES
 from microbiome.tables import INPUT_TABLES, Column, Table
@@ -45,7 +46,23 @@ _KEY_TYPES = {
     "choice": "choice",
     "choices": "list",
     "names": "list of text",
+    "tables": "tables by name",
 }
+
+_MOLECULES = """
+## Tables of molecules and of cells
+
+Any table that is named under `tables:` in the configuration, or as `NAME=FILE` to `microbiome associate` and
+`microbiome join`. Its header tells its shape, and the log says which was taken:
+
+- `sample` and a column for each feature: a row for each stool sample;
+- `subject`, `day` and a column for each feature: a row for each person and day, such as a blood draw;
+- anything else: a feature in each row, a sample in each column.
+
+A cell is a number, empty (not measured), `<0.5` (below the limit of detection 0.5), `<LOD` (below the one that
+`limits` or `lod` states) or `>100` (above). Anything else is an error: `n.d.` may mean not done or not detected.
+Columns that are no features, such as a plate, are named in `leave_out`.
+"""
 
 
 def generated_files() -> dict[str, str]:
@@ -139,9 +156,16 @@ def config_page() -> str:
         lines += [SECTIONS[section], ""] if section else []
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
         for key in keys:
-            default = "(needed)" if key.needed and key.default == "" else f"`{_plain(key.default)}`"
+            default = "`{}`" if key.kind == "tables" else f"`{_plain(key.default)}`"
+            default = "(needed)" if key.needed and key.default == "" else default
             meaning = _cell(f"{key.meaning}{_limits(key)}")
             lines.append(f"| `{key.place[-1]}` | {_KEY_TYPES[key.kind]} | {default} | {meaning} |")
+    lines += ["", "## Each of the `tables`", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    for entry in TABLE_KEYS:
+        default = "(needed)" if entry.needed else "(none)" if entry.default is None else f"`{_plain(entry.default)}`"
+        limits = _limits(Key(entry.name, entry.kind, "", "", entry.unit, False, entry.allowed))
+        limits += f" {_range(entry.minimum, entry.maximum)}" if entry.minimum is not None else ""
+        lines.append(f"| `{entry.name}` | {_KEY_TYPES[entry.kind]} | {default} | {_cell(entry.meaning + limits)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -164,7 +188,9 @@ def tables_page() -> str:
     ]
     for table in INPUT_TABLES:
         lines += _table_section(table, "tsv")
-    lines += ["", "# Output"]
+    for table in OTHER_INPUTS:
+        lines += _table_section(table, "tsv")
+    lines += ["", *_MOLECULES.strip().split("\n"), "", "# Output"]
     for table in RESULT_TABLES:
         lines += _table_section(table, "tsv")
     lines += [
@@ -241,6 +267,8 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 def _yaml(key: Key) -> str:
+    if key.kind == "tables":
+        return "{}"
     return _plain(key.default if key.template is None else key.template)
 
 

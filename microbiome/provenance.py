@@ -16,11 +16,21 @@ import pandas as pd
 
 from microbiome.files import open_text, write_text
 from microbiome.workflow import Plan, read_plan
+from microbiome.workflow_function import FunctionPlan
 
 __all__ = ["provenance", "sha256_of", "write_provenance"]
 
 # Python packages whose version can change a number, and the runner.
-_PACKAGES = ("numpy", "pandas", "scipy", "scikit-bio", "snakemake")
+_PACKAGES = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-bio",
+    "lifelines",
+    "statsmodels",
+    "scikit-learn",
+    "snakemake",
+)
 # Larger files of an index are listed with their size alone: to read 20 GB takes longer than the analysis.
 _INDEX_LIMIT = 1 << 30
 _CHUNK = 1 << 22
@@ -44,9 +54,9 @@ def provenance(config: Mapping[str, Any], command: str = "") -> dict[str, Any]:
         - ``microbiome``, ``software``: versions; those of the tools as the files of each sample record them, in a
           list: more than one means that a tool changed between samples.
         - ``parameters``: the configuration; ``seed`` once more.
-        - ``database``: name, as the profiles have it, and files; ``host_index``, ``inputs``, ``results``: files. Each
-          has its bytes and SHA-256, which is missing for index files above 1 GiB. That of a FASTQ file was taken when
-          it was read for the analysis.
+        - ``database``: name, as the profiles have it, and files; ``host_index``, ``function_databases`` (proteins and
+          maps of HUMAnN), ``inputs``, ``results``: files. Each has its bytes and SHA-256, which is missing for index
+          files above 1 GiB. That of a FASTQ file was taken when it was read for the analysis.
         - ``run``: all that differs between two equal runs.
 
     Raises
@@ -63,6 +73,7 @@ def provenance(config: Mapping[str, Any], command: str = "") -> dict[str, Any]:
         "software": _software(plan),
         "database": {"name": _database_name(plan), "files": _index(plan.database_files())},
         "host_index": _index(plan.host_files()),
+        "function_databases": _index(FunctionPlan(plan).references()),
         "inputs": inputs,
         "results": [_described(path) for path in plan.measured() if path.endswith(".tsv")],
         "run": {
@@ -109,7 +120,8 @@ def _modified(path: str) -> str | None:
 
 def _inputs(plan: Plan) -> list[dict[str, Any]]:
     units = [plan.config["units"]] if plan.config["units"] else []
-    entries = [_described(path) for path in [*plan.tables(), *units, *plan.tree(), *plan.profiles]]
+    files = [*plan.tables(), *units, *plan.tree(), *plan.profiles, *plan.other_inputs()]
+    entries = [_described(path) for path in files]
     for row in _rows(plan, "qc/units/{sample}.tsv"):
         entries.append({"file": row["file"], "bytes": int(row["bytes"]), "sha256": row["sha256"]})
     return entries
@@ -129,12 +141,16 @@ def _software(plan: Plan) -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    found: dict[str, set[str]] = {"bowtie2": set(), "fastp": set(), "metaphlan": set(), "multiqc": set()}
+    tools = ("bowtie2", "fastp", "humann", "metaphlan", "multiqc")
+    found: dict[str, set[str]] = {tool: set() for tool in tools}
     for path in filter(Path.is_file, map(Path, plan.per_sample("qc/fastp/{sample}.json"))):
         found["fastp"].add(json.loads(open_text(path))["summary"].get("fastp_version", ""))
     for row in [*_rows(plan, "qc/host/{sample}.tsv"), *_rows(plan, "qc/metaphlan/{sample}.tsv")]:
         for tool in ("bowtie2", "metaphlan"):
             found[tool].add(row.get(tool, ""))
+    placed = Path(plan.config["results"], "function", "reads.tsv")
+    if FunctionPlan(plan).method == "humann" and placed.is_file():
+        found["humann"].update(pd.read_csv(placed, sep="\t", dtype=str, keep_default_na=False)["humann"])
     log = Path(plan.config["results"], "qc", "multiqc_data", "multiqc.log")
     if plan.samples and log.is_file():
         found["multiqc"].update(re.findall(r"This is MultiQC v(\S+)", open_text(log)))

@@ -11,6 +11,7 @@ __all__ = [
     "DOSES",
     "ID_PATTERN",
     "INPUT_TABLES",
+    "LESIONS",
     "LIMITS",
     "OUTCOMES",
     "OUTCOME_NAMES",
@@ -22,6 +23,8 @@ __all__ = [
     "SAMPLES",
     "SENSITIVITY_RATES",
     "SUBJECTS",
+    "TOXICITIES",
+    "TREATMENTS",
     "UNITS",
     "Column",
     "Table",
@@ -198,6 +201,84 @@ DOSES = Table(
         ),
         Column("donor", "id", "A subject with role donor.", required=True, filled=True),
         Column("donor_sample", "id", "Which sample of the donor; empty = all samples of that donor.", required=True),
+    ),
+)
+
+LESIONS = Table(
+    "lesions",
+    "One row per tumour assessment of a subject; the last one with day <= 0 is its baseline.",
+    (
+        _SUBJECT,
+        Column("day", "integer", _DAY.meaning, unit="days", required=True, filled=True),
+        Column(
+            "sum_diameters",
+            "number",
+            "Sum of the diameters of the target lesions that were chosen at baseline (longest; of lymph nodes the "
+            "short axis); empty where not all could be measured.",
+            unit="mm",
+            required=True,
+            minimum=0.0,
+        ),
+        Column(
+            "new_lesion", "flag", "1 where there is a lesion that baseline did not have, else 0; empty counts as 0."
+        ),
+        Column(
+            "non_target",
+            "choice",
+            "Status of the other lesions; empty where there are none.",
+            allowed=("CR", "non_CR_non_PD", "PD", "NE"),
+        ),
+        Column(
+            "nodes_normal",
+            "flag",
+            "1 where all that is left of the target lesions are lymph nodes with a short axis below 10 mm: complete "
+            "response although the sum is above 0.",
+        ),
+        Column(
+            "sum_new_targets",
+            "number",
+            "iRECIST: sum of the diameters of the new lesions that are measured.",
+            unit="mm",
+            minimum=0.0,
+        ),
+        Column(
+            "new_non_target",
+            "choice",
+            "iRECIST: the new lesions that are not measured, against the assessment before.",
+            allowed=("larger", "not_larger"),
+        ),
+        Column(
+            "non_target_change",
+            "choice",
+            "iRECIST: the other lesions, against the assessment before.",
+            allowed=("larger", "not_larger"),
+        ),
+        Column("new_lesions", "integer", "iRECIST: how many new lesions there are.", minimum=0),
+    ),
+    key=("subject", "day"),
+)
+
+TOXICITIES = Table(
+    "toxicities",
+    "One row per immune-related adverse event.",
+    (
+        _SUBJECT,
+        Column("day", "integer", "Day on which it began, or reached this grade.", unit="days", required=True),
+        Column("grade", "integer", "CTCAE grade.", required=True, filled=True, minimum=1, maximum=5),
+        Column("term", "text", "What it was: colitis, myocarditis, ..."),
+        Column("end_day", "integer", "Day on which it was over; empty where it was not, or nobody knows.", unit="days"),
+    ),
+)
+
+TREATMENTS = Table(
+    "treatments",
+    "One row per course of a drug besides the transplants: immunotherapy cycles, antibiotics, bowel preparation, ...",
+    (
+        _SUBJECT,
+        Column("day", "integer", "First day.", unit="days", required=True, filled=True),
+        Column("end_day", "integer", "Last day; empty where it was a single day.", unit="days"),
+        Column("kind", "id", "Kind: antibiotic, immunotherapy, steroid or any other word.", required=True, filled=True),
+        Column("name", "text", "Name of the drug."),
     ),
 )
 
@@ -407,6 +488,7 @@ READS = Table(
     key=("sample",),
 )
 
-INPUT_TABLES = (SAMPLES, UNITS, SUBJECTS, DOSES)
+#: The tables of a study; the last three are there where the trial has them.
+INPUT_TABLES = (SAMPLES, UNITS, SUBJECTS, DOSES, LESIONS, TOXICITIES, TREATMENTS)
 OUTPUT_TABLES = (OUTCOMES, RATES, LIMITS, READS)
 ALL_TABLES = INPUT_TABLES + OUTPUT_TABLES

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from microbiome.errors import Problem
 
-__all__ = ["STRAINPHLAN_TOOLS", "TOOLS", "Tool", "check_tools", "version_in"]
+__all__ = ["HUMANN_TOOLS", "STRAINPHLAN_TOOLS", "TOOLS", "Tool", "check_tools", "version_in"]
 
 # MetaPhlAn takes seconds to print its version, more on a network drive.
 _TIMEOUT = 120.0
@@ -44,6 +44,13 @@ STRAINPHLAN_TOOLS = (
     Tool("blastn", "2.6", "finds markers for StrainPhlAn", "-version", "blast"),
     Tool("mafft", "7.0", "aligns markers for StrainPhlAn"),
     Tool("raxmlHPC", "8.0", "makes trees for StrainPhlAn", "-v", "raxml"),
+)
+
+#: HUMAnN, and what it calls besides. Its MetaPhlAn is not on PATH but beside it (scripts/bootstrap.sh humann).
+HUMANN_TOOLS = (
+    Tool("humann", "3.9", "finds gene families and pathways"),
+    Tool("diamond", "0.9.36", "aligns proteins for HUMAnN", "version"),
+    Tool("glpsol", "4.0", "chooses pathways for HUMAnN", package="glpk"),
 )
 
 

@@ -222,7 +222,9 @@ def check_key(frame: pd.DataFrame, table: Table, file: str) -> list[Problem]:
             continue
         value = tuple(key)
         if value in first:
-            words = " ".join(f"{column} {part!r}" for column, part in zip(table.key, key, strict=True))
+            # Numbers as they are written; the repr of numpy's names their type.
+            written = [repr(part) if isinstance(part, str) else str(part) for part in key]
+            words = " ".join(f"{column} {part}" for column, part in zip(table.key, written, strict=True))
             message = f"{words} stands already in line {first[value]}"
             problems.append(Problem(message, "keep one row", file, line, table.key[-1], str(key[-1])))
         else:

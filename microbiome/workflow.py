@@ -15,6 +15,9 @@ from microbiome.files import open_text
 from microbiome.metaphlan import is_metaphlan
 from microbiome.tables import SUBJECTS, UNITS
 from microbiome.tsv import parse_table, read_table
+from microbiome.workflow_association import AssociationPlan
+from microbiome.workflow_clinical import ClinicalPlan
+from microbiome.workflow_function import FunctionPlan
 from microbiome.workflow_options import file_words
 from microbiome.workflow_strains import StrainPlan
 
@@ -164,6 +167,21 @@ class Plan:
         """Tables of the study that are given."""
         return [self.config[key] for key in ("samples", "subjects", "doses") if self.config[key]]
 
+    def other_inputs(self) -> list[str]:
+        """Return the other finished tables that are given: of patients, molecules, functions and strains."""
+        config = self.config
+        files = [config[name] for name in ("lesions", "toxicities", "treatments")] + [config["donors"]["lists"]]
+        files += [entry[name] for entry in config["tables"].values() for name in ("file", "limits")]
+        strains, functions = StrainPlan(self), FunctionPlan(self)
+        files += strains.sources() if strains.method == "distances" else []
+        files += strains.alleles() if config["strains"]["alleles"] else []
+        files += (
+            [path for group in functions.groups for path in functions.tables(group)]
+            if functions.method == "tables"
+            else []
+        )
+        return list(dict.fromkeys(file for file in files if file))
+
     def table_options(self, *keys: str) -> str:
         """Return ``--samples``, ``--subjects`` and ``--doses`` (or those of them in `keys`), where given."""
         keys = keys or ("samples", "subjects", "doses")
@@ -219,7 +237,9 @@ class Plan:
         for kind in _BY_COLUMN:
             options += [f"--{kind}", *self.grouped(kind)]
         options += [] if self.config["diversity"]["alpha"] else ["--alpha", ""]
-        return shlex.join([*options, *StrainPlan(self).report_options()])
+        for plan in (StrainPlan(self), FunctionPlan(self), ClinicalPlan(self), AssociationPlan(self)):
+            options += plan.report_options()
+        return shlex.join(options)
 
     # ------------------------------------------------------------------ results
 
@@ -236,8 +256,9 @@ class Plan:
             kinds += ["permanova"] if diversity["permanova"]["factors"] else []
             names += [f"diversity/{kind}_{metric}.tsv" for kind in kinds]
         compared = [path for kind in _BY_COLUMN for path in self.grouped(kind)]
-        strains = StrainPlan(self).measured()
-        return [*(f"{self.config['results']}/{name}" for name in names), *compared, *strains]
+        plans = (StrainPlan(self), FunctionPlan(self), ClinicalPlan(self), AssociationPlan(self))
+        others = [path for plan in plans for path in plan.measured()]
+        return [*(f"{self.config['results']}/{name}" for name in names), *compared, *others]
 
     def targets(self) -> list[str]:
         """All results of a run."""

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Put in place what a target of the Makefile needs, and nothing when it is there already.
 #
-#   scripts/bootstrap.sh tools GOAL...   programs of the system; GOAL is python, demo, strainphlan, test or bench
+#   scripts/bootstrap.sh tools GOAL...   programs of the system; GOAL is python, demo, humann, strainphlan, test or bench
 #   scripts/bootstrap.sh python          Python, then .venv from requirements.lock (exact versions, with hashes)
+#   scripts/bootstrap.sh humann          HUMAnN in .tools/humann, from requirements-humann.lock, linked into .venv/bin
 #
 # System tools come from apt as root or through sudo without a password, else from conda, mamba or micromamba with
 # envs/tools.yaml into .tools/conda. When neither will do, one message names all that is missing. Once everything is
@@ -16,6 +17,7 @@ cd -- "$root"
 
 logs=$root/.tools/log
 conda_prefix=$root/.tools/conda
+humann=$root/.tools/humann
 venv=$root/.venv
 # The lock is made for these: every package has a wheel for them, so that no compiler is needed.
 pythons=(3.13 3.12 3.11)
@@ -35,8 +37,13 @@ requirements() {
             echo "mafft        0   mafft                       aligns markers (StrainPhlAn)"
             echo "raxmlHPC     0   raxml                       makes trees (StrainPhlAn)"
             ;;
+        humann)
+            echo "diamond   0.9.36 diamond-aligner             aligns proteins (HUMAnN)"
+            echo "glpsol       0   glpk-utils                  finds pathways (HUMAnN)"
+            ;;
         test)
             requirements demo
+            requirements humann
             requirements strainphlan
             echo "chromium     0   chromium                    opens the report in a test"
             echo "chromedriver 0   chromium-driver             drives chromium"
@@ -238,7 +245,7 @@ install_python() {
     # Set by a person for other work, these would steer pip and Python away from the environment.
     unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV VIRTUAL_ENV
     export PIP_USER=0 PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-    local stamp=$venv/.complete packages_key project_key
+    local stamp=$venv/.complete lock=requirements.lock packages_key project_key
     # The place is part of the key because the programs in an environment name it: a moved one does not work.
     packages_key="$(checksum requirements.lock) $("$venv/bin/python" -V 2>/dev/null || true) $venv"
     project_key=$(checksum pyproject.toml)
@@ -255,11 +262,7 @@ install_python() {
         say "installing $(grep -c '^[A-Za-z0-9]' requirements.lock) Python packages into .venv ($("$python" -V), requirements.lock)"
         rm -f -- "$stamp"
         "$python" -m venv --clear "$venv"
-        install_locked || {
-            say "pip failed; the end of .tools/log/pip.log:" >&2
-            tail -n 15 "$logs/pip.log" >&2
-            exit 1
-        }
+        install_locked "$venv" "$lock"
         packages_key="$(checksum requirements.lock) $("$venv/bin/python" -V) $venv"
     fi
     say "installing the package microbiome into .venv (editable)"
@@ -271,13 +274,39 @@ install_python() {
 
 # setuptools goes first because a package without a wheel is built with it, and so with the version of the lock, not
 # with whatever is newest that day. --no-deps because the lock is complete; `pip check` says so afterwards.
-install_locked() {
-    local pip=("$venv/bin/python" -m pip install --no-deps --require-hashes --progress-bar off)
+install_locked() { # install_locked ENVIRONMENT LOCK
+    local pip=("$1/bin/python" -m pip install --no-deps --require-hashes --progress-bar off)
     local first=$logs/setuptools.lock
     mkdir -p "$logs"
-    sed -n '/^setuptools==/,/^[^ ]/{/^setuptools==/p;/^ /p}' requirements.lock >"$first"
+    sed -n '/^setuptools==/,/^[^ ]/{/^setuptools==/p;/^ /p}' "$2" >"$first"
     run_logged pip.log "${pip[@]}" --requirement "$first" &&
-        run_logged pip.log "${pip[@]}" --no-build-isolation --use-pep517 --requirement requirements.lock
+        run_logged pip.log "${pip[@]}" --no-build-isolation --use-pep517 --requirement "$2" || {
+        say "pip failed; the end of .tools/log/pip.log:" >&2
+        tail -n 15 "$logs/pip.log" >&2
+        exit 1
+    }
+}
+
+# HUMAnN reads the version of one MetaPhlAn only, older than the one in .venv: it gets an environment of its own. Its
+# programs are linked into .venv/bin, where they are found; its MetaPhlAn is not, and so never takes the other's place.
+install_humann() {
+    [[ -x $venv/bin/python ]] || die "there is no .venv yet: run scripts/bootstrap.sh python first"
+    unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV VIRTUAL_ENV
+    export PIP_USER=0 PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+    local lock=requirements-humann.lock stamp=$humann/.complete key program
+    key="$(checksum "$lock") $("$venv/bin/python" -V) $humann"
+    if [[ -f $stamp && $(<"$stamp") == "$key" ]]; then
+        say "HUMAnN environment: up to date"
+    else
+        say "installing HUMAnN into .tools/humann ($lock)"
+        rm -f -- "$stamp"
+        "$venv/bin/python" -m venv --clear "$humann"
+        install_locked "$humann" "$lock"
+        printf '%s\n' "$key" >"$stamp"
+    fi
+    for program in "$humann"/bin/humann*; do
+        [[ $program -ef $venv/bin/${program##*/} ]] || ln -sfn "$program" "$venv/bin/${program##*/}"
+    done
 }
 
 # ------------------------------------------------------------------------------------------------------------- door
@@ -295,5 +324,6 @@ fi
 case ${1:-} in
     tools) shift && install_tools "${@:-demo}" ;;
     python) install_python ;;
-    *) die "usage: scripts/bootstrap.sh tools GOAL... | python" ;;
+    humann) install_humann ;;
+    *) die "usage: scripts/bootstrap.sh tools GOAL... | python | humann" ;;
 esac

@@ -28,7 +28,7 @@ if [[ -f $stamp && $(<"$stamp") == "$key" ]]; then
 else
     echo "demo 1/3: simulating a trial with known truth in demo/trial"
     rm -rf trial results .snakemake "$stamp"
-    microbiome simulate --output trial --reads --seed 1
+    microbiome simulate --output trial --reads --function --seed 1
     printf '%s\n' "$key" >"$stamp"
 fi
 
@@ -44,9 +44,13 @@ echo "demo 3/3: comparing the results with the truth"
 code=0
 microbiome accuracy --truth trial/truth --profile results/profiles/merged.tsv --outcomes results/outcomes/outcomes.tsv \
     --output accuracy.tsv || code=$?
+# Of the genes of the rarest taxa there are too few reads: these functions are missed.
+microbiome accuracy --truth trial/truth --functions --profile results/function/ec.tsv \
+    --outcomes results/function/outcomes_ec.tsv --min-f1 0.95 --max-bray-curtis 0.15 --min-outcomes 0.9 \
+    --output accuracy_ec.tsv || code=$?
 
 echo "demo: finished after $((SECONDS - start)) s"
 echo "  report    demo/results/report.html"
 echo "  tables    demo/results"
-echo "  accuracy  demo/accuracy.tsv (sample by sample)"
+echo "  accuracy  demo/accuracy.tsv, demo/accuracy_ec.tsv (sample by sample)"
 exit "$code"

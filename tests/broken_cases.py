@@ -1058,6 +1058,86 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     Case(
+        "Patients",
+        "a table of assessments of somebody else, and an impossible status",
+        both(
+            replace("lesions.tsv", "subject\tday\tsum_diameters\tnon_target\nR1\t-7\t-40\tCR\nR9\t-3\t20\tbetter\n"),
+            append("config.yaml", "lesions: lesions.tsv\n"),
+        ),
+        (
+            "error: lesions.tsv:2: sum_diameters: -40 is out of range; it must be at least 0",
+            "error: lesions.tsv:3: non_target: 'better' is not allowed; use one of CR, non_CR_non_PD, PD, NE",
+            "error: lesions.tsv:3: subject: subject 'R9' is not in the subjects table; add a row there",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Patients",
+        "a grade of 7, and an adverse event that is over before it begins",
+        both(
+            replace("tox.tsv", "subject\tday\tgrade\tterm\tend_day\nR1\t30\t7\tcolitis\t\nC1\t40\t2\trash\t12\n"),
+            append("config.yaml", "toxicities: tox.tsv\n"),
+        ),
+        (
+            "error: tox.tsv:2: grade: 7 is out of range; it must be between 1 and 5",
+            "error: tox.tsv:3: end_day: end_day 12 is before day 40; correct one of them",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Patients",
+        "a drug of unknown kind, without its day",
+        both(
+            replace("drugs.tsv", "subject\tday\tkind\tname\nR1\t\tantibiotic\tvancomycin\nR1\t3\t\tprednisone\n"),
+            append("config.yaml", "treatments: drugs.tsv\n"),
+        ),
+        (
+            "error: drugs.tsv:2: day: the cell is empty; fill it in",
+            "error: drugs.tsv:3: kind: the cell is empty; fill it in",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Patients",
+        "response by RECIST without assessments, and a predictor that nobody knows",
+        append("config.yaml", "clinical: {criteria: recist_1_1, predictors: [age]}\n"),
+        (
+            "error: config.yaml:6: clinical.predictors: column 'age' is not in subjects.tsv; name a column",
+            "error: config.yaml:6: clinical.criteria: recist_1_1 needs tumour assessments; name their table in lesions",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Patients",
+        "a table of molecules that names nobody of the study, and one with words in its cells",
+        both(
+            replace("cytokines.tsv", "subject\tday\tIL6\tIL8\nR1\t0\t<0.5\tlow\nR1\t28\t2,5\t3\n"),
+            replace("cells.tsv", "sample\tCD8\nX1\t20\nX2\t21\n"),
+            append("config.yaml", "tables:\n  cytokines: {file: cytokines.tsv, unit: pg/mL}\n  cells: cells.tsv\n"),
+        ),
+        (
+            "error: cytokines.tsv:2: IL8: 'low' is not a number; write a number, <LIMIT or >LIMIT; leave the"
+            " cell empty where nothing was measured",
+            "error: cytokines.tsv:3: IL6: '2,5' is not a number; write decimals with a point",
+            "error: cells.tsv: sample: none of the 2 samples is in the study ('X1', 'X2'); correct the "
+            "names: those of the study are like 'C1.0'",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Patients",
+        "tables of molecules that are none, or stand under a name that is taken",
+        append("config.yaml", "tables:\n  a: {file: no.tsv, transfrom: log}\n  b: none.tsv\n  taxa: x.tsv\n"),
+        (
+            "error: config.yaml:7: tables.a.transfrom: key 'transfrom' is not known; did you mean 'transform'?",
+            "error: config.yaml:9: tables.taxa: 'taxa' is the name of another table; name it otherwise: "
+            "taxa, ec, ko, pathways, subjects, samples, outcomes, rates, depleted, engrafted are tables of "
+            "the toolkit",
+            "error: config.yaml:8: tables.b.file: 'none.tsv' does not exist; correct the path",
+        ),
+        "profiles",
+    ),
+    Case(
         "Programs",
         "a program that is not on PATH",
         remove("bin/fastp"),

@@ -189,6 +189,8 @@ def test_one_message_names_everything_that_is_missing(machine: Machine) -> None:
         "blastn",
         "mafft",
         "raxmlHPC",
+        "diamond",
+        "glpsol",
         "Python 3.11, 3.12 or 3.13",
     ):
         assert word in done.stderr, word
@@ -196,7 +198,8 @@ def test_one_message_names_everything_that_is_missing(machine: Machine) -> None:
     packages = command.split("apt-get install ")[1].split()
     of_strainphlan = ["bzip2", "mafft", "ncbi-blast+", "raxml", "samtools"]
     others = ["bowtie2", "chromium", "chromium-driver", "fastp", "python3", "python3-venv"]
-    assert sorted(packages) == sorted([*of_strainphlan, *others])
+    of_humann = ["diamond-aligner", "glpk-utils"]
+    assert sorted(packages) == sorted([*of_strainphlan, *of_humann, *others])
 
 
 def test_python_without_venv_gets_its_debian_package(machine: Machine) -> None:
@@ -321,9 +324,12 @@ def test_demo_simulates_once_and_always_compares(with_demo: Machine) -> None:
         ["microbiome", "simulate"],
         ["snakemake", "--snakefile"],
         ["microbiome", "accuracy"],
+        ["microbiome", "accuracy"],
     ]
+    # Taxa, and functions.
+    assert [" --functions " in line for line in calls[-2:]] == [False, True]
     assert with_demo.run("demo.sh", "2").returncode == 0
-    assert [line.split()[1] for line in with_demo.calls("microbiome")] == ["accuracy"]
+    assert [line.split()[1] for line in with_demo.calls("microbiome")] == ["accuracy"] * 2
 
 
 def test_demo_simulates_again_when_the_simulator_changed_or_was_stopped(with_demo: Machine) -> None:

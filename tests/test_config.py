@@ -51,6 +51,10 @@ def test_defaults(tmp_path: Path) -> None:
         "samples": "samples.tsv",
         "subjects": "",
         "doses": "",
+        "lesions": "",
+        "toxicities": "",
+        "treatments": "",
+        "tables": {},
         "units": "",
         "profiles": ["merged.tsv"],
         "results": "results",
@@ -106,6 +110,43 @@ def test_defaults(tmp_path: Path) -> None:
                 "strain_persistence_rate",
                 "weighted_donor_fraction",
             ],
+        },
+        "function": {
+            "method": "auto",
+            "tables": [],
+            "groups": ["ec", "pathway"],
+            "nucleotide_database": "",
+            "protein_database": "",
+            "prescreen": True,
+            "metaphlan_database": "",
+            "metaphlan_index": "",
+            "ec_map": "",
+            "ko_map": "",
+            "reactions": "",
+            "pathways": "",
+            "detection": 0.0,
+            "extra": "",
+        },
+        "clinical": {
+            "by": ["arm"],
+            "criteria": "auto",
+            "confirmed": False,
+            "benefit_days": 183,
+            "interval": "clopper_pearson",
+            "response_day": 0,
+            "landmarks": [365],
+            "predictors": [],
+            "covariates": [],
+            "rates": ["engraftment_rate", "depletion_rate"],
+            "grade": 3,
+        },
+        "donors": {"lists": "", "match": True, "cohort": ""},
+        "associate": {
+            "by": ["responder", "arm", "irae_grade>=3"],
+            "window": 7,
+            "covariates": [],
+            "strata": "",
+            "permutations": 9999,
         },
         "report": {"title": ""},
     }
@@ -558,8 +599,7 @@ def test_the_template_states_every_key_and_its_default(tmp_path: Path) -> None:
     stated = dict(_leaves(template))
     assert list(stated) == [key.name for key in KEYS]
     for key in KEYS:
-        default = list(key.default) if isinstance(key.default, tuple) else key.default
-        assert stated[key.name] == (default if key.template is None else key.template), key.name
+        assert stated[key.name] == (key.absent if key.template is None else key.template), key.name
     # Only the database is for the user to name.
     assert [line.split(": ")[1] for line in said(tmp_path, docs.config_template())] == [
         "metaphlan.database",
@@ -570,7 +610,8 @@ def test_the_template_states_every_key_and_its_default(tmp_path: Path) -> None:
 def _leaves(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     found = []
     for name, inner in value.items():
-        found += _leaves(inner, f"{prefix}{name}.") if isinstance(inner, dict) else [(f"{prefix}{name}", inner)]
+        section = isinstance(inner, dict) and f"{prefix}{name}" != "tables"
+        found += _leaves(inner, f"{prefix}{name}.") if section else [(f"{prefix}{name}", inner)]
     return found
 
 
@@ -584,7 +625,9 @@ def test_schemas_are_schemas() -> None:
     config = config_schema()
     sections = [config, *(value for value in config["properties"].values() if value.get("type") == "object")]
     sections.append(config["properties"]["diversity"]["properties"]["permanova"])
-    assert len(sections) == len(SECTIONS) + 1
+    tables = config["properties"]["tables"]
+    sections = [tables["additionalProperties"]["anyOf"][1] if section is tables else section for section in sections]
+    assert len(sections) == len(SECTIONS) + 2
     assert all(section["additionalProperties"] is False for section in sections)
 
 

@@ -91,6 +91,15 @@ class Page(html.parser.HTMLParser):
         }
 
     @property
+    def folded(self) -> dict[str, dict]:
+        """Charts that are drawn when their page is opened, by name."""
+        return {
+            str(attributes["id"]).removeprefix("folded-"): json.loads(gzip.decompress(base64.b64decode(text)))
+            for attributes, text in self.scripts
+            if str(attributes.get("id", "")).startswith("folded-")
+        }
+
+    @property
     def code(self) -> list[str]:
         """Scripts that run."""
         return [text for attributes, text in self.scripts if not attributes.get("type")]
@@ -179,7 +188,7 @@ def test_strings_of_the_tables_stay_strings(source: str, page: Page) -> None:
     for text in (SCRIPT, ARM, TITLE, "<1234>", "host/<idx>", "<i>G3</i>"):
         assert text in shown, text
     assert not {"img", "b", "i"} & {tag for tag, _ in page.elements}
-    assert len(page.scripts) == 2 + len(page.specs) + len(page.rows)
+    assert len(page.scripts) == 2 + len(page.specs) + len(page.rows) + len(page.folded)
     assert page.rows
     drawn = {row.get("subject") for spec in page.specs.values() for row in rows_of(spec)}
     assert set(SUBJECTS) <= drawn

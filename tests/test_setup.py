@@ -281,11 +281,13 @@ def test_make_without_a_target_lists_the_targets(repository: Path) -> None:
     assert make(repository, "help") == text
 
 
-@pytest.mark.parametrize(("target", "goal"), [("demo", "demo"), ("test", "test"), ("bench", "bench")])
+@pytest.mark.parametrize(("target", "goal"), [("demo", "demo humann"), ("test", "test"), ("bench", "bench")])
 def test_make_installs_before_it_runs(repository: Path, target: str, goal: str) -> None:
     first, second, *rest = make(repository, "--dry-run", target).splitlines()
     assert first == f"scripts/bootstrap.sh tools {goal}"
     assert second == "scripts/bootstrap.sh python"
+    if target != "bench":
+        assert rest.pop(0) == "scripts/bootstrap.sh humann"
     assert rest
     assert not any("bootstrap" in line for line in rest)
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from microbiome.cli import main
+from microbiome.clinical.assessments import best_responses
 from microbiome.errors import InputError
 from microbiome.features import read_features
 from microbiome.metaphlan import read_abundance, read_metaphlan
@@ -24,7 +25,7 @@ from microbiome.simulate.taxa import RANKS, load_taxa, marker_lengths, spacer_le
 from microbiome.simulate.trial import Trial, simulate_trial, true_outcomes
 from microbiome.simulate.write import write_trial
 from microbiome.study import donor_products, post_samples, read_study
-from microbiome.tables import OUTCOME_NAMES, SAMPLES
+from microbiome.tables import LESIONS, OUTCOME_NAMES, SAMPLES, TOXICITIES, TREATMENTS
 from microbiome.tsv import read_table
 
 SMALL = Parameters(recipients=4, placebo=1, sgbs=12, seed=3)
@@ -512,9 +513,13 @@ def test_exact_profiles_are_the_truth(trial: Trial) -> None:
 
 def test_files_follow_their_declarations(folder: Path, trial: Trial) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
-        "README.md", "config.yaml", "doses.tsv", "profiles", "samples.tsv", "subjects.tsv", "truth",
+        "README.md", "config.yaml", "doses.tsv", "lesions.tsv", "molecules", "profiles", "samples.tsv", "subjects.tsv",
+        "toxicities.tsv", "treatments.tsv", "truth",
     ]  # fmt: skip
     assert read_table(folder / "samples.tsv", SAMPLES)["reads"].notna().all()
+    for table, frame in ((LESIONS, trial.lesions), (TOXICITIES, trial.toxicities), (TREATMENTS, trial.treatments)):
+        written = read_table(folder / f"{table.name}.tsv", table)
+        pd.testing.assert_frame_equal(written.reset_index(drop=True), frame, check_dtype=False)
     truth = folder / "truth"
     read_table(truth / "outcomes.tsv", TRUTH_OUTCOMES)
     read_table(truth / "strains.tsv", TRUTH_STRAINS)
@@ -597,3 +602,41 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "--seed" in error
     assert "--placebo" in error
     assert not (tmp_path / "x").exists()
+
+
+# ---- patients
+
+
+def test_toxicities_are_those_of_the_subjects() -> None:
+    trial = simulate_trial(Parameters(seed=3, recipients=60))
+    people = trial.subjects.dropna(subset=["best_response"]).set_index("subject")
+    worst = trial.toxicities.groupby("subject")["grade"].max().reindex(people.index, fill_value=0)
+    assert worst.eq(people["irae_grade"]).all()
+    last = trial.toxicities["subject"].map(people["os_days"])
+    assert trial.toxicities["day"].between(1, last).all()
+    assert (trial.toxicities["end_day"].dropna() < last[trial.toxicities["end_day"].notna()]).all()
+
+
+def test_immunotherapy_ends_with_progression() -> None:
+    trial = simulate_trial(Parameters(seed=3, recipients=60))
+    cycles = trial.treatments[trial.treatments["kind"] == "immunotherapy"]
+    last = cycles["subject"].map(trial.subjects.set_index("subject")["pfs_days"])
+    assert (cycles["day"] < last).all()
+    assert cycles.groupby("subject")["day"].diff().dropna().eq(21).all()
+    courses = trial.treatments[trial.treatments["kind"] == "antibiotic"]
+    assert courses["subject"].is_unique
+    assert (courses["end_day"] - courses["day"]).between(5, 10).all()
+    assert 5 <= len(courses) <= 25
+
+
+def test_lesions_tell_the_responses_and_progressions_of_the_subjects() -> None:
+    trial = simulate_trial(Parameters(seed=3, recipients=120))
+    best = best_responses(trial.lesions, trial.subjects).set_index("subject")
+    people = trial.subjects.dropna(subset=["best_response"]).set_index("subject").loc[best.index]
+    progressed = people["pfs_days"].where(people["pfs_event"] == 1)
+    assert best["progression_day"].astype("Int64").equals(progressed.astype("Int64").rename("progression_day"))
+    # Stable disease must have lasted 42 days.
+    early = (people["best_response"] == "SD") & (people["pfs_days"] < 52)
+    assert best.loc[~early, "best_response"].eq(people.loc[~early, "best_response"]).all()
+    assert 0 < early.sum() < 15
+    assert set(best.loc[early, "best_response"]) == {"PD"}

@@ -37,6 +37,8 @@ TABLES = (
     "outcomes/*.tsv",
     "strains/*.tsv",
     "strains/alleles/*",
+    "clinical/*.tsv",
+    "association/*.tsv",
     "config.json",
 )
 

@@ -63,6 +63,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--reads", action="store_true", help="also write FASTQ, marker database and host genome (needs bowtie2)"
     )
     parser.add_argument(
+        "--function",
+        action="store_true",
+        help="with --reads: genes of known function on the markers, and miniature databases for HUMAnN (needs diamond)",
+    )
+    parser.add_argument(
         "--exact", action="store_true", help="write the true abundances as profiles, without sampling noise"
     )
     parser.add_argument(
@@ -106,6 +111,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     options.profile(parser)
     parser.add_argument("--outcomes", required=True, metavar="TSV", help="outcomes table")
     parser.add_argument(
+        "--functions", action="store_true", help="profile and outcomes are of ECs, in a trial simulated with --function"
+    )
+    parser.add_argument(
         "--min-f1", type=float, default=0.97, metavar="F1", help="least F1 of detected taxa, all samples together"
     )
     parser.add_argument(
@@ -130,7 +138,13 @@ def _simulate(arguments: argparse.Namespace) -> None:
         **values,
     )
     write_trial(
-        parameters, arguments.output, arguments.reads, arguments.exact, arguments.force, results=arguments.results
+        parameters,
+        arguments.output,
+        arguments.reads,
+        arguments.exact,
+        arguments.force,
+        results=arguments.results,
+        function=arguments.function,
     )
 
 
@@ -140,10 +154,11 @@ def _accuracy(arguments: argparse.Namespace) -> int:
     from microbiome.tables import OUTCOMES
     from microbiome.tsv import read_table, write_table
 
-    truth = read_truth(arguments.truth)
+    truth = read_truth(arguments.truth, arguments.functions)
     profile = read_abundance(arguments.profile, rank=arguments.rank, close=arguments.close)
     result = accuracy(truth, profile, read_table(arguments.outcomes, OUTCOMES))
-    verdict = judge(result, Limits(arguments.min_f1, arguments.max_bray_curtis, arguments.min_outcomes))
+    limits = Limits(arguments.min_f1, arguments.max_bray_curtis, arguments.min_outcomes)
+    verdict = judge(result, limits, "ECs" if arguments.functions else "SGBs")
     for line in verdict.lines:
         logger.log(logging.ERROR if line.endswith("FAILED") else logging.INFO, "%s", line)
     write_table(result, arguments.output, comments=verdict.lines)

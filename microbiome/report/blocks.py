@@ -20,6 +20,7 @@ __all__ = [
     "Heading",
     "Missing",
     "Note",
+    "PatientPage",
     "Section",
     "TableBlock",
     "Title",
@@ -137,6 +138,20 @@ class TableBlock:
             [cell.text if not (cell.sort or cell.sub) else [cell.text, cell.sort, cell.sub] for cell in row]
             for row in self.rows
         ]
+
+
+@dataclass(frozen=True)
+class PatientPage:
+    """The page of one patient, folded; its figure is drawn when it is opened. Of the tables `folded` are so, too."""
+
+    key: str
+    name: str
+    summary: str
+    facts: Sequence[Fact]
+    figure: Figure
+    tables: tuple[TableBlock, ...] = ()
+    folded: tuple[TableBlock, ...] = ()
+    kind: str = field(default="patient", init=False)
 
 
 @dataclass(frozen=True)

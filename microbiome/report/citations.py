@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -54,6 +55,25 @@ REFERENCES: dict[str, tuple[str, str]] = {
     "strainphlan": ("Truong et al., Genome Res 27:626 (2017)", "10.1101/gr.216242.116"),
     "instrain": ("Olm et al., Nat Biotechnol 39:727 (2021)", "10.1038/s41587-020-00797-0"),
     "youden": ("Youden, Cancer 3:32 (1950)", "pubmed:15405679"),
+    "recist": ("Eisenhauer et al., Eur J Cancer 45:228 (2009)", "10.1016/j.ejca.2008.10.026"),
+    "irecist": ("Seymour et al., Lancet Oncol 18:e143 (2017)", "10.1016/S1470-2045(17)30074-8"),
+    "wilson": ("Wilson, J Am Stat Assoc 22:209 (1927)", "10.1080/01621459.1927.10502953"),
+    "newcombe": (
+        "Newcombe, Stat Med 17:873 (1998)",
+        "10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I",
+    ),
+    "fisher": ("Fisher, J R Stat Soc 85:87 (1922)", "10.2307/2340521"),
+    "kaplan_meier": ("Kaplan and Meier, J Am Stat Assoc 53:457 (1958)", "10.1080/01621459.1958.10501452"),
+    "log_rank": ("Mantel, Cancer Chemother Rep 50:163 (1966)", "pubmed:5910392"),
+    "cox": ("Cox, J R Stat Soc B 34:187 (1972)", "10.1111/j.2517-6161.1972.tb00899.x"),
+    "schoenfeld": ("Grambsch and Therneau, Biometrika 81:515 (1994)", "10.1093/biomet/81.3.515"),
+    "landmark": ("Anderson et al., J Clin Oncol 1:710 (1983)", "10.1200/JCO.1983.1.11.710"),
+    "silhouette": ("Rousseeuw, J Comput Appl Math 20:53 (1987)", "10.1016/0377-0427(87)90125-7"),
+    "gap": ("Tibshirani et al., J R Stat Soc B 63:411 (2001)", "10.1111/1467-9868.00293"),
+    "spearman": ("Spearman, Am J Psychol 15:72 (1904)", "10.2307/1412159"),
+    "firth": ("Firth, Biometrika 80:27 (1993)", "10.1093/biomet/80.1.27"),
+    "rm_corr": ("Bakdash and Marusich, Front Psychol 8:456 (2017)", "10.3389/fpsyg.2017.00456"),
+    "humann": ("Beghini et al., eLife 10:e65088 (2021)", "10.7554/eLife.65088"),
     "mcnemar": ("McNemar, Psychometrika 12:153 (1947)", "10.1007/BF02295996"),
 }
 
@@ -85,4 +105,4 @@ def cited(paragraphs: Sequence[str]) -> tuple[list[Markup], list[tuple[str, str,
 def _address(text: str) -> tuple[str, str]:
     if text.startswith("pubmed:"):
         return f"PMID {text[7:]}", f"https://pubmed.ncbi.nlm.nih.gov/{text[7:]}/"
-    return f"doi:{text}", f"https://doi.org/{text}"
+    return f"doi:{text}", f"https://doi.org/{quote(text, safe='/:;()')}"

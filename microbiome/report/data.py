@@ -18,6 +18,8 @@ from microbiome.errors import InputError, Problem, collecting, raise_problems
 from microbiome.files import open_text
 from microbiome.metaphlan import is_metaphlan, read_metaphlan, taxonomy
 from microbiome.nulls.tables import NULLS
+from microbiome.report.data_clinical import clinical_strangers, complete, read_clinical
+from microbiome.report.data_function import Functions, read_functions, split_word
 from microbiome.report.places import INPUT_NAMES, WORDS, Inputs, inputs, metric_of
 from microbiome.sensitivity.tables import SENSITIVITY
 from microbiome.strains.rate_tables import STRAIN_AUDIT, STRAIN_PERSISTENCE, STRAIN_RATES
@@ -26,7 +28,6 @@ from microbiome.study import Study, read_study
 from microbiome.tables import LIMITS, OUTCOMES, RATES, READS, Table
 from microbiome.taxa.tables import CHANGES, DECOMPOSITION, RETENTION, TAXA
 from microbiome.tsv import read_result
-from microbiome.validation import typed
 
 __all__ = ["INPUT_NAMES", "Inputs", "Ordination", "Tables", "inputs", "metric_of", "read"]
 
@@ -92,6 +93,16 @@ class Tables:
         ``summary``, ``persistence``, ``sweep``, ``thresholds``, ``audit``.
     strain_compare
         Comparisons of their rates, by the column that makes the groups.
+    lesions, toxicities, treatments
+        Tables of the study on tumour assessments, adverse events and other treatments.
+    clinical
+        Results on patients and donors, by the name of their option without ``clinical_``: ``response``,
+        ``assessments``, ``best_responses``, ``survival``, ``curves``, ``toxicity``, ``toxicity_curves``,
+        ``donor_clusters``, ``donor_cluster_choice``, ``donor_table``, ``donor_taxa``, ``donor_match``.
+    functions
+        Results on functions, by kind.
+    associations
+        By the end of the file name.
     comments
         Lines above the header, by (name of the table, column that makes its groups).
     lineages
@@ -120,6 +131,12 @@ class Tables:
     changes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     strains: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     strain_compare: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    lesions: pd.DataFrame | None = None
+    toxicities: pd.DataFrame | None = None
+    treatments: pd.DataFrame | None = None
+    clinical: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    associations: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    functions: Functions = field(default_factory=Functions)
     pcoa: Mapping[str, Ordination] = field(default_factory=dict)
     permanova: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     similarity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -150,15 +167,17 @@ def read(
         if path:
             with collecting(problems):
                 frame = read_result(path, table)
-                found[name] = _complete(frame, table) if name in _WHOLE else frame
+                found[name] = complete(frame, table) if name in _WHOLE else frame
                 found["comments"][name, ""] = _comments(open_text(path))
     for name, table in _BY_COLUMN.items():
         found[name] = {}
         for path in getattr(paths, name):
             with collecting(problems):
-                column = _add(found[name], _complete(read_result(path, table), table), path)
+                column = _add(found[name], complete(read_result(path, table), table), path)
                 found["comments"][name, column] = _comments(open_text(path))
     found |= _read_strains(paths, problems)
+    found |= read_clinical(paths, problems)
+    found["functions"] = read_functions(paths, problems, lambda path: _read_metric("pcoa", path))
     for name in ("pcoa", "permanova", "similarity"):
         found[name] = {}
         for path in getattr(paths, name):
@@ -175,6 +194,7 @@ def read(
             problems.append(Problem("the file to link does not exist", "correct --link", path))
     if study is not None:
         problems += _strangers(study, paths, found)
+        problems += clinical_strangers(study, paths, found)
     raise_problems(problems)
     if study is None:
         raise InputError("the study tables could not be read")
@@ -183,7 +203,10 @@ def read(
         for p, what in ((samples, "samples"), (subjects, "subjects"), (doses, "doses"))
         if p
     ]
-    files += [(path, words) for name, words in WORDS.items() for path in _paths_of(getattr(paths, name))]
+    for name, words in WORDS.items():
+        given = _paths_of(getattr(paths, name))
+        by_kind = name.startswith("function_") and not isinstance(getattr(paths, name), str)
+        files += [(split_word(path)[1] if by_kind else path, words) for path in given]
     return Tables(study=study, files=files, **found)
 
 
@@ -195,10 +218,10 @@ def _read_strains(paths: Inputs, problems: list[Problem]) -> dict[str, Any]:
         path = getattr(paths, name)
         if path:
             with collecting(problems):
-                strains[name.removeprefix("strain_")] = _complete(read_result(path, table), table)
+                strains[name.removeprefix("strain_")] = complete(read_result(path, table), table)
     for path in paths.strain_compare:
         with collecting(problems):
-            _add(compared, _complete(read_result(path, COMPARE), COMPARE), path)
+            _add(compared, complete(read_result(path, COMPARE), COMPARE), path)
     return {"strains": strains, "strain_compare": compared}
 
 
@@ -231,12 +254,6 @@ def _strangers(study: Study, paths: Inputs, found: Mapping[str, Any]) -> list[Pr
 
 def _paths_of(value: str | Sequence[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or [])
-
-
-def _complete(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
-    """Add the declared columns that a table does not have, without values."""
-    lacking = [column for column in table.columns if column.name not in frame]
-    return frame.assign(**{c.name: typed([None] * len(frame), c.kind, frame.index) for c in lacking})
 
 
 def _add(tables: dict[str, pd.DataFrame], frame: pd.DataFrame, path: str) -> str:

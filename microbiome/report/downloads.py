@@ -17,11 +17,14 @@ _LONG_TSV, _MOST_TSV = 50_000, 1_000_000
 _GZIP = "data:application/gzip;base64,"
 
 
-def tsv_uri(frame: pd.DataFrame) -> str:
-    """Return a ``data:`` address that holds the frame as TSV, compressed (gzip) where long; empty where it is huge."""
+def tsv_uri(frame: pd.DataFrame, long: int = _LONG_TSV) -> str:
+    """Return a ``data:`` address that holds the frame as TSV, compressed (gzip) where it has more than `long` bytes.
+
+    Empty where it is huge.
+    """
     buffer = io.StringIO()
     frame.to_csv(buffer, sep="\t", index=False, lineterminator="\n")
-    if buffer.tell() > _LONG_TSV:
+    if buffer.tell() > long:
         text = packed(buffer.getvalue())
         return _GZIP + text if len(text) <= _MOST_TSV else ""
     return "data:text/tab-separated-values;charset=utf-8," + quote(buffer.getvalue(), safe="!*'();:@/,.-_~")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from microbiome.report.citations import REFERENCES
 from microbiome.report.data import Tables
+from microbiome.report.methods_clinical import clinical_methods
 from microbiome.report.methods_strains import strain_methods
 from microbiome.report.methods_tests import (
     abundance_methods,
@@ -63,6 +64,7 @@ def methods(tables: Tables, own_version: str) -> list[str]:
         paragraphs += _fate(tables)
     for part in (limit_methods, chance_methods, comparison_methods, abundance_methods, taxa_methods, strain_methods):
         paragraphs += part(tables)
+    paragraphs += clinical_methods(tables)
     software = f"The measures, tables and this page: fmt-microbiome {own_version}"
     software += f"; workflow: {tool('Snakemake', 'snakemake')} [@snakemake]" if "snakemake" in known else ""
     software += f"; quality summary: {tool('MultiQC', 'multiqc')} [@multiqc]" if "multiqc" in known else ""

@@ -19,8 +19,10 @@
     setTimeout(() => URL.revokeObjectURL(address), 10000);
   };
   const draw = async (plot) => {
-    const key = plot.dataset.chart;
-    const spec = JSON.parse(document.getElementById(`spec-${key}`).textContent);
+    const key = plot.dataset.chart ?? plot.dataset.folded;
+    const spec = plot.dataset.folded
+      ? await unpacked(document.getElementById(`folded-${key}`))
+      : JSON.parse(document.getElementById(`spec-${key}`).textContent);
     const { view } = await window.vegaEmbed(plot, spec, { actions: false, renderer: "svg", ast: true });
     for (const button of plot.closest("figure").querySelectorAll("button[data-save]")) {
       button.disabled = false;
@@ -166,8 +168,53 @@
     document.documentElement.dataset.tables = failed ? `failed ${failed}` : "ready";
   };
 
+  // Patients: a page is drawn when it is opened, by its link, by hand, or with all others for the printer.
+  const pages = [...document.querySelectorAll("details[data-patient]")];
+  const shown = new Map();
+  const drawPage = (page) => {
+    if (!shown.has(page)) {
+      const plot = page.querySelector("[data-folded]");
+      const failed = (error) => {
+        plot.textContent = `This figure could not be drawn (${error.message}). Its data can be saved below.`;
+        page.dataset.figure = "failed";
+      };
+      shown.set(page, draw(plot).then(() => (page.dataset.figure = "drawn"), failed));
+    }
+    return shown.get(page);
+  };
+  for (const page of pages) {
+    page.addEventListener("toggle", () => page.open && drawPage(page));
+    if (page.open) drawPage(page);
+  }
+  const openLinked = () => {
+    const page = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!page?.matches("details[data-patient]")) return;
+    page.open = true;
+    page.scrollIntoView();
+  };
+  addEventListener("hashchange", openLinked);
+  for (const link of document.querySelectorAll(".chooser a")) link.addEventListener("click", () => setTimeout(openLinked));
+  for (const button of document.querySelectorAll("[data-all]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      for (const page of pages) {
+        page.open = button.dataset.all === "open";
+        if (page.open) await drawPage(page);
+      }
+      button.disabled = false;
+    });
+  }
+  const finder = document.querySelector("[data-find-patient]");
+  finder?.addEventListener("input", () => {
+    const words = wordsOf(finder);
+    const has = (element) => words.every((word) => element.textContent.toLowerCase().includes(word));
+    for (const item of document.querySelectorAll(".chooser li")) item.hidden = !has(item);
+    for (const page of pages) page.hidden = !has(page.querySelector("summary"));
+  });
+
   // Contents: mark the section that is being read.
-  const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+  const links = new Map([...document.querySelectorAll(".page > nav a")].map((link) => [link.hash.slice(1), link]));
   const seen = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) {
@@ -182,4 +229,5 @@
 
   enlivenAll();
   drawAll();
+  openLinked();
 })();

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from microbiome.files import atomic_path, write_text
 from microbiome.report import sections
-from microbiome.report.blocks import Figure, FigureGroup, Section, TableBlock
+from microbiome.report.blocks import Figure, FigureGroup, PatientPage, Section, TableBlock
 from microbiome.report.citations import cited
 from microbiome.report.data import Inputs, Tables, read
 from microbiome.report.downloads import file_key, packed, tsv_name, tsv_uri
@@ -50,14 +50,19 @@ class Page:
 
     @property
     def figures(self) -> list[Figure]:
-        """All figures, in the order of the page."""
+        """All figures, in the order of the page; those of the patients last."""
         found: list[Figure] = []
         for section in self.sections:
             for block in section.blocks:
                 found += (
                     [block] if isinstance(block, Figure) else block.figures if isinstance(block, FigureGroup) else []
                 )
-        return found
+        return found + [patient.figure for patient in self.patients]
+
+    @property
+    def patients(self) -> list[PatientPage]:
+        """The pages of the patients."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, PatientPage)]
 
 
 def report(
@@ -120,6 +125,12 @@ def build(tables: Tables, title: str = "", output: str = "-") -> Page:
         sections.decomposition(tables, subjects, by),
         sections.taxa(tables, subjects),
         *sections.strains(tables, subjects, by),
+        *sections.function(tables, subjects, samples, by),
+        *sections.clinical(tables, subjects, samples),
+        *sections.toxicity(tables, subjects),
+        *sections.donors(tables),
+        *sections.associations(tables),
+        *sections.patients(tables, subjects, samples),
         sections.limits(tables, samples, by),
         Section("methods", "Methods", (), sources.software(tables, version)),
         sources.files(tables, output),
@@ -142,7 +153,9 @@ def render(page: Page) -> str:
     )
     environment.globals.update(tsv_uri=tsv_uri, tsv_name=tsv_name, file_key=file_key, rows_of_a_page=_PAGE)
     scripts = [_bundle(), _resource("page.js")]
-    numbers = {figure.key: i for i, figure in enumerate(page.figures, 1)}
+    folded = {patient.figure.key for patient in page.patients}
+    drawn = [figure for figure in page.figures if figure.key not in folded]
+    numbers = {figure.key: i for i, figure in enumerate(drawn, 1)}
     tables = [block for section in page.sections for block in section.blocks if isinstance(block, TableBlock)]
     return environment.get_template("template.html").render(
         page=page,
@@ -150,7 +163,11 @@ def render(page: Page) -> str:
         style=Markup(_resource("style.css")),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours and the chart library's
         policy=_policy(scripts),
-        specs={figure.key: script_json(figure.spec) for figure in page.figures},
+        specs={figure.key: script_json(figure.spec) for figure in drawn},
+        packed_specs={
+            patient.figure.key: packed(json.dumps(patient.figure.spec, ensure_ascii=False, separators=(",", ":")))
+            for patient in page.patients
+        },
         figure_number=numbers,
         table_number={table.key: i for i, table in enumerate(tables, 1)},
         paged={

@@ -36,6 +36,33 @@ WORDS = {
     "strain_sweep": "strains shared at every cut",
     "strain_thresholds": "cut between same and different strains of every taxon",
     "strain_audit": "whose sample each is by its strains",
+    "lesions": "tumour assessments of the study",
+    "toxicities": "immune-related adverse events of the study",
+    "treatments": "treatments of the study besides the transplants",
+    "clinical_response": "response rates and best responses by group",
+    "clinical_assessments": "response of every tumour assessment",
+    "clinical_best_responses": "best response of every subject from its assessments",
+    "clinical_survival": "survival: medians, landmarks, tests, hazard ratios",
+    "clinical_curves": "Kaplan-Meier curves",
+    "clinical_toxicity": "worst grade of toxicity by group, donor and taxon",
+    "clinical_toxicity_curves": "time to severe toxicity",
+    "clinical_donor_clusters": "clusters of donors by composition",
+    "clinical_donor_cluster_choice": "how the number of clusters of donors was chosen",
+    "donor_table": "donors, a row each",
+    "donor_taxa": "taxa of concern and of benefit in every donor",
+    "donor_match": "prediction of the taxa present after FMT",
+    "associations": "associations of features, every pair tested",
+    "function_alpha": "alpha diversity of functions",
+    "function_outcomes": "outcome of every function in every post sample",
+    "function_rates": "counts and rates of functions per post sample",
+    "function_nulls": "engraftment and depletion of functions against chance",
+    "function_contributions": "taxa behind gained and lost functions",
+    "function_compare": "comparison of rates of functions between groups",
+    "function_pcoa": "ordination of functions",
+    "function_permanova": "PERMANOVA of functions",
+    "function_similarity": "similarity of functions to donor and baseline",
+    "function_reads": "what HUMAnN had to work with",
+    "function_names": "names of functions",
     "pcoa": "ordination",
     "permanova": "PERMANOVA",
     "similarity": "similarity to donor and baseline",
@@ -54,10 +81,32 @@ _STRAINS = {
     "strain_thresholds": "thresholds",
     "strain_audit": "audit",
 }
-_SINGLE = ("reads", "alpha", "limits", "outcomes", "rates", "nulls", "decomposition", "provenance", *_STRAINS)
+# Tables on patients, and where they are below the results folder; several of one kind where the place has a star.
+_CLINICAL = {
+    "clinical_response": ("clinical/response.tsv",),
+    "clinical_assessments": ("clinical/assessments.tsv",),
+    "clinical_best_responses": ("clinical/best_responses.tsv",),
+    "clinical_survival": ("clinical/survival.tsv",),
+    "clinical_curves": ("clinical/curves.tsv",),
+    "clinical_toxicity": ("clinical/toxicity.tsv",),
+    "clinical_toxicity_curves": ("clinical/toxicity_curves.tsv",),
+    "clinical_donor_clusters": ("clinical/donor_clusters.tsv",),
+    "clinical_donor_cluster_choice": ("clinical/donor_cluster_choice.tsv",),
+    "donor_table": ("clinical/donors.tsv",),
+    "donor_taxa": ("clinical/donor_taxa.tsv",),
+    "donor_match": ("clinical/donor_match_scores.tsv",),
+}
+_GIVEN = ("lesions", "toxicities", "treatments")
+_SINGLE = (
+    *("reads", "alpha", "limits", "outcomes", "rates", "nulls", "decomposition", "provenance"),
+    *_STRAINS,
+    *_GIVEN,
+    *_CLINICAL,
+    *("function_reads", "function_names"),
+)
 
 # Where the workflow puts each of them, below its results folder; of those made by a column `table_COLUMN.tsv`.
-_PLACES = {
+_PLACES: dict[str, tuple[str, ...]] = {
     "profile": ("profiles/merged.tsv",),
     "reads": ("qc/reads.tsv",),
     "alpha": ("diversity/alpha.tsv",),
@@ -76,6 +125,20 @@ _PLACES = {
 }
 _PLACES |= {name: (f"strains/{file}.tsv",) for name, file in _STRAINS.items()}
 _PLACES["strain_compare"] = ("strains/compare.tsv", "strains/compare_*.tsv")
+_PLACES |= _CLINICAL
+_PLACES["associations"] = ("association/associations.tsv", "association/associations_*.tsv")
+# By kind of function: `table_KIND.tsv`; of groups `table_KIND_COLUMN.tsv`, of metrics `table_METRIC_KIND.tsv`.
+_KINDS = ("ec", "ko", "pathway", "genefamilies")
+_PLACES |= {
+    f"function_{name}": tuple(f"function/{name}_{kind}.tsv" for kind in _KINDS)
+    for name in ("alpha", "outcomes", "rates", "nulls", "contributions")
+}
+_PLACES |= {
+    f"function_{name}": tuple(f"function/{name}_*_{kind}.tsv" for kind in _KINDS)
+    for name in ("pcoa", "permanova", "similarity")
+}
+_PLACES["function_compare"] = tuple(f"function/compare_{kind}{ending}.tsv" for kind in _KINDS for ending in ("", "_*"))
+_PLACES |= {"function_reads": ("function/reads.tsv",), "function_names": ("function/names.tsv",)}
 # Linked besides: what belongs to what is shown, and tables of parts that are not shown here.
 _LINKED = (
     "qc/multiqc.html",
@@ -118,6 +181,33 @@ class Inputs:
     pcoa: tuple[str, ...] = ()
     permanova: tuple[str, ...] = ()
     similarity: tuple[str, ...] = ()
+    lesions: str | None = None
+    toxicities: str | None = None
+    treatments: str | None = None
+    clinical_response: str | None = None
+    clinical_assessments: str | None = None
+    clinical_best_responses: str | None = None
+    clinical_survival: str | None = None
+    clinical_curves: str | None = None
+    clinical_toxicity: str | None = None
+    clinical_toxicity_curves: str | None = None
+    clinical_donor_clusters: str | None = None
+    clinical_donor_cluster_choice: str | None = None
+    donor_table: str | None = None
+    donor_taxa: str | None = None
+    donor_match: str | None = None
+    associations: tuple[str, ...] = ()
+    function_alpha: tuple[str, ...] = ()
+    function_outcomes: tuple[str, ...] = ()
+    function_rates: tuple[str, ...] = ()
+    function_nulls: tuple[str, ...] = ()
+    function_contributions: tuple[str, ...] = ()
+    function_compare: tuple[str, ...] = ()
+    function_pcoa: tuple[str, ...] = ()
+    function_permanova: tuple[str, ...] = ()
+    function_similarity: tuple[str, ...] = ()
+    function_reads: str | None = None
+    function_names: str | None = None
     provenance: str | None = None
     link: tuple[str, ...] = ()
 

@@ -12,9 +12,11 @@ from microbiome.tables import OUTCOME_NAMES
 
 __all__ = [
     "ARM_COLOURS",
+    "BEST_RESPONSE_COLOURS",
     "CONFIG",
     "DONOR_COLOURS",
     "FIGURE_WIDTH",
+    "GRADE_COLOURS",
     "GROUP_COLOURS",
     "KIND_SHAPES",
     "NEUTRAL",
@@ -84,6 +86,11 @@ VERDICT_COLOURS = {
 }
 if set(VERDICT_COLOURS) != set(VERDICTS):
     raise RuntimeError("each verdict needs its colour in microbiome/report/theme.py")
+
+#: CTCAE grades, darker with severity; the grade itself stands in or beside each mark.
+GRADE_COLOURS = {"1": "#F7DDB5", "2": "#EDAE6A", "3": "#D9662F", "4": "#A3270F", "5": "#4A0B05"}
+#: Best response in four: blues respond, vermilions do not, as in RESPONSE_COLOURS.
+BEST_RESPONSE_COLOURS = {"CR": "#00456D", "PR": _BLUE, "SD": "#E9A27B", "PD": _VERMILION, "NE": NEUTRAL}
 
 _FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 _INK, _SOFT, _HAIR = "#1F2529", "#565D64", "#E6E8EA"

@@ -45,8 +45,10 @@ class Verdict:
     lines: tuple[str, ...]
 
 
-def read_truth(folder: str | Path) -> Truth:
+def read_truth(folder: str | Path, functions: bool = False) -> Truth:
     """Read ``abundance.tsv``, ``outcomes.tsv`` and ``reads.tsv`` of a simulated trial's ``truth/``.
+
+    With `functions`, ``functions.tsv`` and ``function_outcomes.tsv`` in place of the first two: ECs in place of taxa.
 
     Raises
     ------
@@ -57,9 +59,9 @@ def read_truth(folder: str | Path) -> Truth:
     problems: list[Problem] = []
     abundance = outcomes = reads = pd.DataFrame()
     with collecting(problems):
-        abundance = read_features(place / "abundance.tsv")
+        abundance = read_features(place / ("functions.tsv" if functions else "abundance.tsv"))
     with collecting(problems):
-        outcomes = read_table(place / "outcomes.tsv", TRUTH_OUTCOMES)
+        outcomes = read_table(place / ("function_outcomes.tsv" if functions else "outcomes.tsv"), TRUTH_OUTCOMES)
     with collecting(problems):
         reads = read_table(place / "reads.tsv", TRUTH_READS)
     raise_problems(problems)
@@ -121,7 +123,7 @@ def accuracy(truth: Truth, profile: pd.DataFrame, outcomes: pd.DataFrame) -> pd.
     return frame.astype(dict.fromkeys(integers, "Int64") | {"f1": "float64", "bray_curtis": "float64"})
 
 
-def judge(table: pd.DataFrame, limits: Limits | None = None) -> Verdict:
+def judge(table: pd.DataFrame, limits: Limits | None = None, word: str = "SGBs") -> Verdict:
     """Sum up an accuracy table and hold it against the limits.
 
     Parameters
@@ -130,6 +132,8 @@ def judge(table: pd.DataFrame, limits: Limits | None = None) -> Verdict:
         As :func:`accuracy` returns it.
     limits
         None takes the defaults of :class:`Limits`.
+    word
+        What the sentences call the rows of the profile.
 
     Returns
     -------
@@ -151,7 +155,8 @@ def judge(table: pd.DataFrame, limits: Limits | None = None) -> Verdict:
     words = ["ok" if check else "FAILED" for check in checks]
     worst = f" ({farthest['sample']})" if farthest is not None else ""
     lines = [
-        f"detected SGBs against truth: F1 {f1:.4f} over {len(counted)} samples (at least {limits.min_f1}): {words[0]}",
+        f"detected {word} against truth: F1 {f1:.4f} over {len(counted)} samples (at least {limits.min_f1}): "
+        f"{words[0]}",
         f"Bray-Curtis of profile to truth: mean {counted['bray_curtis'].mean():.4f}, largest {bray_curtis:.4f}{worst} "
         f"(at most {limits.max_bray_curtis}): {words[1]}",
         f"outcomes equal to the truth: {equal} of {total} = {share:.4f} (at least {limits.min_outcomes}): {words[2]}",

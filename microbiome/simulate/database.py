@@ -23,7 +23,7 @@ HOST = "host"
 _LINE = 80
 
 
-def write_database(genomes: Genomes, folder: Path) -> None:
+def write_database(genomes: Genomes, folder: Path, database: str = DATABASE) -> None:
     """Write the marker database: bowtie2 index (``.bt2l``), ``.pkl`` and ``.fna``.
 
     Each marker is a row of the pickle's ``markers`` (clade, length, taxon, no other SGB shares it), each SGB one of
@@ -48,11 +48,11 @@ def write_database(genomes: Genomes, folder: Path) -> None:
             marker = f"UniRef90_SIM{number:03d}{i:03d}|1__{i}|{name.removeprefix('t__')}"
             markers[marker] = {"clade": name, "ext": [], "len": stop - start, "taxon": row["lineage"], "score": 0}
             fasta.append(_record(marker, BASES[genome[start:stop]].tobytes()))
-    (folder / f"{DATABASE}.fna").write_bytes(b"".join(fasta))
+    (folder / f"{database}.fna").write_bytes(b"".join(fasta))
     content = {"markers": markers, "taxonomy": taxonomy, "merged_taxon": {}}
     # Protocol 2 as in MetaPhlAn's own databases.
-    (folder / f"{DATABASE}.pkl").write_bytes(bz2.compress(pickle.dumps(content, protocol=2)))
-    _build(folder / f"{DATABASE}.fna", folder / DATABASE, "--large-index")
+    (folder / f"{database}.pkl").write_bytes(bz2.compress(pickle.dumps(content, protocol=2)))
+    _build(folder / f"{database}.fna", folder / database, "--large-index")
 
 
 def write_host(genomes: Genomes, folder: Path) -> None:

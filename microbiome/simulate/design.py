@@ -78,8 +78,8 @@ def subjects_table(parameters: Parameters) -> pd.DataFrame:
     """Return the subjects table of the contract, with the covariates ``age`` and ``sex``.
 
     Response is drawn with ``response_rate``; progression-free survival is exponential with mean 420 days for
-    responders and 150 for the others, death follows progression after an exponential time of mean 300 days, and both
-    are censored at day 720. Donors have no arm and no outcome.
+    responders and 150 for the others, death follows progression after an exponential time of mean 300 days, but comes
+    after the last visit that is planned, and both are censored at day 720. Donors have no arm and no outcome.
     """
     rng = stream(parameters.seed, "subjects")
     rows: list[dict[str, object]] = []
@@ -90,7 +90,7 @@ def subjects_table(parameters: Parameters) -> pd.DataFrame:
         responder = bool(rng.random() < parameters.response_rate)
         best = rng.choice(["CR", "PR"], p=[0.3, 0.7]) if responder else rng.choice(["SD", "PD"])
         progression = rng.exponential(420 if responder else 150) + 20
-        death = progression + rng.exponential(300)
+        death = max(progression + rng.exponential(300), max(parameters.days) + parameters.day_jitter + 1)
         rows.append(
             {
                 "subject": subject,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,9 @@ import pandas as pd
 from microbiome.simulate.parameters import Parameters, stream
 from microbiome.simulate.tables import TRUTH_DIVERGENCE
 from microbiome.simulate.taxa import marker_lengths, spacer_lengths
+
+if TYPE_CHECKING:
+    from microbiome.simulate.function import Genes
 
 __all__ = ["BASES", "Genomes", "host_genome"]
 
@@ -32,11 +36,14 @@ class Genomes:
         ``seed``, ``markers``, ``marker_length``, ``spacer``, ``strain_divergence``.
     taxa
         Index taxon, with ``genome_length``.
+    genes
+        What stands on the markers; None for random bases.
     """
 
-    def __init__(self, parameters: Parameters, taxa: pd.DataFrame) -> None:
+    def __init__(self, parameters: Parameters, taxa: pd.DataFrame, genes: Genes | None = None) -> None:
         self.parameters = parameters
         self.taxa = taxa
+        self.genes = genes
         self._ancestors: dict[str, np.ndarray] = {}
         self._strains: dict[tuple[str, str], np.ndarray] = {}
 
@@ -52,7 +59,10 @@ class Genomes:
         if taxon not in self._ancestors:
             rng = stream(self.parameters.seed, "ancestor", taxon)
             size = int(self.taxa.loc[taxon, "miniature_length"])
-            self._ancestors[taxon] = _random_bases(rng, size, rng.uniform(0.35, 0.60))
+            genome = _random_bases(rng, size, rng.uniform(0.35, 0.60))
+            if self.genes is not None:
+                genome = self.genes.written(taxon, genome, *self.marker_bounds(taxon))
+            self._ancestors[taxon] = genome
         return self._ancestors[taxon]
 
     def strain(self, taxon: str, strain: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from microbiome.simulate.molecule_tables import TRUTH_LINKS
 from microbiome.tables import ID_PATTERN, OUTCOME_NAMES, Column, Table
 
 __all__ = [
@@ -127,7 +128,7 @@ TRUTH_READS = Table(
     open=False,
 )
 
-TRUTH_TABLES = (TRUTH_OUTCOMES, TRUTH_STRAINS, TRUTH_DIVERGENCE, TRUTH_READS)
+TRUTH_TABLES = (TRUTH_OUTCOMES, TRUTH_STRAINS, TRUTH_DIVERGENCE, TRUTH_READS, TRUTH_LINKS)
 
 ACCURACY = Table(
     "accuracy",

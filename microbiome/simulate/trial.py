@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from microbiome.simulate.clinic import lesions_table, toxicities_table, treatments_table
 from microbiome.simulate.design import depths, doses_table, samples_table, subjects_table
 from microbiome.simulate.ecology import communities
 from microbiome.simulate.parameters import Parameters
@@ -31,6 +32,8 @@ class Trial:
         Index taxon: lineage, taxids, genome_length, miniature_length (:func:`microbiome.simulate.taxa.load_taxa`).
     samples, subjects, doses
         Input tables of the contract; ``samples`` has ``reads``.
+    lesions, toxicities, treatments
+        Tumour assessments, adverse events and drugs that fit the subjects (:mod:`microbiome.simulate.clinic`).
     depth
         Index sample: layout, units, fragments, host, junk, reads (:func:`microbiome.simulate.design.depths`).
     abundance
@@ -46,6 +49,9 @@ class Trial:
     samples: pd.DataFrame
     subjects: pd.DataFrame
     doses: pd.DataFrame
+    lesions: pd.DataFrame
+    toxicities: pd.DataFrame
+    treatments: pd.DataFrame
     depth: pd.DataFrame
     abundance: pd.DataFrame
     strains: pd.DataFrame
@@ -69,7 +75,20 @@ def simulate_trial(parameters: Parameters) -> Trial:
     absent = [name for name in OUTCOME_NAMES if name not in set(outcomes["outcome"])]
     if absent:
         logger.warning("no taxon of this trial has the outcome %s", ", ".join(absent))
-    return Trial(parameters, taxa, samples, subjects, doses, depth, abundance, strains, outcomes)
+    return Trial(
+        parameters,
+        taxa,
+        samples,
+        subjects,
+        doses,
+        lesions_table(parameters, subjects),
+        toxicities_table(parameters, subjects),
+        treatments_table(parameters, subjects),
+        depth,
+        abundance,
+        strains,
+        outcomes,
+    )
 
 
 def true_outcomes(samples: pd.DataFrame, doses: pd.DataFrame, strains: pd.DataFrame) -> pd.DataFrame:

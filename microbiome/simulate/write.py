@@ -15,6 +15,14 @@ import pandas as pd
 from microbiome.errors import InputError, Problem
 from microbiome.features import write_features
 from microbiome.simulate.database import DATABASE, HOST, write_database, write_host
+from microbiome.simulate.function import (
+    HUMANN_DATABASE,
+    Genes,
+    function_config,
+    write_function_databases,
+    write_function_truth,
+)
+from microbiome.simulate.molecules import MOLECULE_TABLES, simulate_molecules, write_molecules
 from microbiome.simulate.observe import exact_profile, observe, profile_text
 from microbiome.simulate.parameters import Parameters
 from microbiome.simulate.reads import fastq, lanes, simulate_reads
@@ -31,6 +39,8 @@ logger = logging.getLogger(__name__)
 # Tells a folder that this module wrote from one that holds somebody's data.
 _MARK = Path("truth") / "parameters.json"
 _GZIP_LEVEL = 4
+# Strong links: a trial has few recipients.
+_MOLECULE_STRENGTH = 0.8
 
 
 def write_trial(
@@ -40,6 +50,7 @@ def write_trial(
     exact: bool = False,
     force: bool = False,
     results: str = "",
+    function: bool = False,
 ) -> Trial:
     """Simulate a trial and write it to a folder, whole or not at all.
 
@@ -58,6 +69,8 @@ def write_trial(
     results
         Folder named for the results in ``config.yaml``; ``""`` is ``results`` beside the output folder, which thus
         stays as it was written.
+    function
+        With `reads`: let the markers of the SGBs be genes, and write databases for HUMAnN and the true functions.
     force
         Replace the folder if it holds a simulated trial (with everything in it); any other folder with files in it is
         refused.
@@ -70,7 +83,8 @@ def write_trial(
     Raises
     ------
     InputError
-        When the folder may not be written, or bowtie2-build is needed and absent.
+        When the folder may not be written, bowtie2-build or diamond is needed and absent, or functions are asked for
+        without reads.
 
     Notes
     -----
@@ -78,6 +92,8 @@ def write_trial(
     bowtie2).
     """
     target = Path(output)
+    if function and not reads:
+        raise InputError(Problem("functions are read from FASTQ", "add --reads, or leave out --function"))
     _check_target(target, force)
     trial = simulate_trial(parameters)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,12 +102,13 @@ def write_trial(
         folder.mkdir()
         _write_tables(trial, folder)
         _write_profiles(trial, folder, exact)
-        counts = _write_reads(trial, folder, str(output)) if reads else _expected_reads(trial)
+        genes = Genes(trial.parameters, trial.taxa) if function else None
+        counts = _write_reads(trial, folder, str(output), genes) if reads else _expected_reads(trial)
         write_table(counts, folder / "truth" / "reads.tsv")
         (folder / "config.yaml").write_text(
-            _config(trial, str(output), reads, results or str(target.parent / "results")), encoding="utf-8"
+            _config(trial, str(output), reads, results or str(target.parent / "results"), function), encoding="utf-8"
         )
-        (folder / "README.md").write_text(_readme(trial, str(output), reads), encoding="utf-8")
+        (folder / "README.md").write_text(_readme(trial, str(output), reads, function), encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         folder.rename(target)
@@ -125,11 +142,18 @@ def _write_tables(trial: Trial, folder: Path) -> None:
     write_table(trial.samples, folder / "samples.tsv")
     write_table(trial.subjects, folder / "subjects.tsv")
     write_table(trial.doses, folder / "doses.tsv")
+    write_table(trial.lesions, folder / "lesions.tsv")
+    write_table(trial.toxicities, folder / "toxicities.tsv")
+    write_table(trial.treatments, folder / "treatments.tsv")
     truth = folder / "truth"
     truth.mkdir()
     write_features(trial.abundance, truth / "abundance.tsv")
     write_table(trial.outcomes, truth / "outcomes.tsv")
     write_table(trial.strains, truth / "strains.tsv")
+    molecules = simulate_molecules(
+        trial.samples, trial.subjects, trial.doses, trial.abundance, trial.parameters.seed, _MOLECULE_STRENGTH
+    )
+    write_molecules(*molecules, folder)
     record = {"microbiome": version("fmt-microbiome"), "parameters": trial.parameters.as_dict()}
     (folder / _MARK).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -161,10 +185,14 @@ def _expected_reads(trial: Trial) -> pd.DataFrame:
     return frame.reset_index()[TRUTH_READS.names]
 
 
-def _write_reads(trial: Trial, folder: Path, output: str) -> pd.DataFrame:
-    """Write FASTQ, database and host; return truth/reads.tsv."""
-    genomes = Genomes(trial.parameters, trial.taxa)
+def _write_reads(trial: Trial, folder: Path, output: str, genes: Genes | None) -> pd.DataFrame:
+    """Write FASTQ, databases and host; return truth/reads.tsv."""
+    genomes = Genomes(trial.parameters, trial.taxa, genes)
     write_database(genomes, folder / "database")
+    if genes is not None:
+        write_function_databases(genomes, genes, folder / "function")
+        write_database(genomes, folder / "function" / "metaphlan", HUMANN_DATABASE)
+        write_function_truth(genes, trial, folder / "truth")
     write_host(genomes, folder / "host")
     write_table(genomes.divergence(trial.strains), folder / "truth" / "strain_divergence.tsv")
     host = host_genome(trial.parameters)
@@ -193,7 +221,7 @@ def _write_reads(trial: Trial, folder: Path, output: str) -> pd.DataFrame:
     return pd.DataFrame(counts, columns=TRUTH_READS.names)
 
 
-def _config(trial: Trial, output: str, reads: bool, results: str) -> str:
+def _config(trial: Trial, output: str, reads: bool, results: str, function: bool) -> str:
     def path(name: str) -> str:
         # JSON strings are YAML strings, whatever is in them.
         return json.dumps(f"{output}/{name}")
@@ -204,11 +232,18 @@ def _config(trial: Trial, output: str, reads: bool, results: str) -> str:
         f"samples: {path('samples.tsv')}",
         f"subjects: {path('subjects.tsv')}",
         f"doses: {path('doses.tsv')}",
+        f"lesions: {path('lesions.tsv')}",
+        f"toxicities: {path('toxicities.tsv')}",
+        f"treatments: {path('treatments.tsv')}",
     ]
     if reads:
         lines.append(f"units: {path('units.tsv')}")
     else:
         lines.append(f"profiles: {path('profiles/*_profile.tsv')}")
+    lines += ["tables:"]
+    for name, how in MOLECULE_TABLES.items():
+        words = {"unit": json.dumps(how.unit, ensure_ascii=False), "transform": how.transform}
+        lines.append(f"  {name}: {{file: {path(f'molecules/{name}.tsv')}, {', '.join(map(': '.join, words.items()))}}}")
     lines += [f"results: {json.dumps(results)}", f"seed: {trial.parameters.seed}"]
     if reads:
         lines += [
@@ -218,6 +253,8 @@ def _config(trial: Trial, output: str, reads: bool, results: str) -> str:
             f"  database: {path('database')}",
             f"  index: {DATABASE}",
         ]
+    if function:
+        lines += ["function:", *(f"  {key}: {json.dumps(value)}" for key, value in function_config(output).items())]
     if 0 < trial.parameters.placebo < trial.parameters.recipients:
         # An arm is a property of the subject: its samples are permuted together.
         lines += ["diversity:", "  permanova:", "    factors: [arm]", "    strata: subject"]
@@ -225,7 +262,7 @@ def _config(trial: Trial, output: str, reads: bool, results: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _readme(trial: Trial, output: str, reads: bool) -> str:
+def _readme(trial: Trial, output: str, reads: bool, function: bool) -> str:
     p = trial.parameters
     text = f"""# A simulated FMT trial
 
@@ -233,7 +270,10 @@ Made by `microbiome simulate --seed {p.seed}`; **nothing here was measured on an
 real, their sequences, genomes, abundances and fates are made up. {len(trial.samples)} samples: {p.donors} donors,
 {p.recipients} recipients of whom {p.placebo} received no donor product.
 
-- `samples.tsv`, `subjects.tsv`, `doses.tsv`: the input tables.
+- `samples.tsv`, `subjects.tsv`, `doses.tsv`: the input tables; `lesions.tsv`, `toxicities.tsv`, `treatments.tsv`:
+  tumour assessments, adverse events and drugs that fit them.
+- `molecules/`: metabolites and cytokines in plasma, and cells in blood, by subject and day; `truth/links.tsv` names the
+  few that go with what became of the taxa.
 - `profiles/`: what MetaPhlAn would print at each sample's depth, drawn from its estimator without reads.
 - `truth/abundance.tsv` (taxon x sample, fractions of genome copies), `truth/strains.tsv`, `truth/outcomes.tsv`,
   `truth/reads.tsv`: what is really in the samples. `truth/parameters.json`: how it was made.
@@ -246,6 +286,12 @@ real, their sequences, genomes, abundances and fates are made up. {len(trial.sam
   reads come from.
 - `host/`: a made-up host genome and its bowtie2 index.
 - `truth/strain_divergence.tsv`: how far the strains are apart.
+"""
+    if function:
+        text += """- `function/`: miniature databases for HUMAnN: genes of the species, proteins, maps to real ECs and
+  MetaCyc pathways, and a marker database for the profile that HUMAnN asks for. The markers of the SGBs are these genes.
+- `truth/functions.tsv`: copies of each EC per genome, by sample, and `truth/function_outcomes.tsv` what became of
+  them; `truth/pathways.tsv`: genomes with the whole pathway.
 """
     if p.shallow_sample:
         text += "\nOne sample was sequenced far too shallowly, on purpose: `expected_status` in `truth/reads.tsv`.\n"

@@ -10,6 +10,9 @@ from snakemake.logging import logger
 from microbiome.errors import InputError
 from microbiome.tables import ID_PATTERN
 from microbiome.workflow import prepare
+from microbiome.workflow_association import AssociationPlan
+from microbiome.workflow_clinical import ClinicalPlan
+from microbiome.workflow_function import FunctionPlan
 from microbiome.workflow_options import (
     compare_options,
     null_options,
@@ -83,3 +86,6 @@ def start():
 PLAN = start()
 config = PLAN.config
 STRAINS = StrainPlan(PLAN)
+CLINICAL = ClinicalPlan(PLAN)
+ASSOCIATIONS = AssociationPlan(PLAN)
+FUNCTIONS = FunctionPlan(PLAN)

@@ -42,6 +42,7 @@ rule provenance:
 rule report:
     input:
         tables=PLAN.tables(),
+        patients=[*CLINICAL.lesions(), *CLINICAL.events()],
         results=PLAN.measured(),
         provenance="<results>/provenance.json",
     output:
