@@ -62,7 +62,7 @@ class Figure:
     data
         What is drawn, offered as TSV.
     subjects, samples
-        How many are in it.
+        How many are in it; 0 samples where it is of subjects alone.
     half
         Drawn at half width, two beside each other.
     """
@@ -197,8 +197,8 @@ def plural(n: int, word: str, words: str = "") -> str:
 
 
 def counts(subjects: int, samples: int) -> str:
-    """``n = 10 subjects, 40 samples``."""
-    return f"n = {plural(subjects, 'subject')}, {plural(samples, 'sample')}"
+    """``n = 10 subjects, 40 samples``; subjects alone where nothing is taken of samples (0)."""
+    return f"n = {plural(subjects, 'subject')}" + (f", {plural(samples, 'sample')}" if samples else "")
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:

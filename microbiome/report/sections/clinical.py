@@ -106,7 +106,7 @@ def _rates(tables: Tables, subjects: pd.DataFrame) -> list[Any]:
                 figures.response_rates(one),
                 one[columns],
                 int(one["n"].max()),
-                _samples_of(tables),
+                0,
             )
         )
     blocks += [_shares_table(shares), *_differences(frame)]
@@ -138,10 +138,6 @@ def _group(by: object, name: object, columns: list[str]) -> str:
         return "everybody" if name == "all" else str(name)
     title = group_title(str(by), name)
     return title if len(columns) < 2 else f"{column_title(str(by))}: {title}"
-
-
-def _samples_of(tables: Tables) -> int:
-    return int((tables.study.samples["role"] != "donor").sum())
 
 
 def _shares_table(shares: pd.DataFrame) -> TableBlock:
@@ -233,13 +229,11 @@ def _changes(tables: Tables, subjects: pd.DataFrame) -> list[Any]:
         else "All assessments of the lesions table count, those after progression, too."
     )
     blocks: list[Any] = [Title("Tumour size")]
-    own = tables.study.samples[tables.study.samples["role"] != "donor"]
     if len(best):
         lacking = [name for name in patients if name not in set(best["subject"])]
         without = (
             f" Without a measured change: {plural(len(lacking), 'subject')} ({listed(lacking)})." if lacking else ""
         )
-        number = int(own["subject"].isin(set(best["subject"])).sum())
         blocks.append(
             Figure(
                 "waterfall",
@@ -250,7 +244,7 @@ def _changes(tables: Tables, subjects: pd.DataFrame) -> list[Any]:
                 figures.waterfall(best),
                 best,
                 len(best),
-                number,
+                0,
             )
         )
     if len(course):
@@ -265,7 +259,7 @@ def _changes(tables: Tables, subjects: pd.DataFrame) -> list[Any]:
                 figures.spider(course),
                 course,
                 int(course["subject"].nunique()),
-                int(own["subject"].isin(set(course["subject"])).sum()),
+                0,
             )
         )
     return blocks + _disagreements(tables)

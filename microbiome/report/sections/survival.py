@@ -71,13 +71,13 @@ def survival(tables: Tables, subjects: pd.DataFrame) -> list[Any]:
     results, curves = tables.clinical.get("survival"), tables.clinical.get("curves")
     blocks: list[Any] = []
     if curves is not None and len(curves):
-        blocks += _curves(tables, curves, results, subjects)
+        blocks += _curves(curves, results, subjects)
     if results is not None and len(results):
-        blocks += [*_estimates(results), *_cox(tables, results)]
+        blocks += [*_estimates(results), *_cox(results)]
     return [Title("Survival"), *blocks] if blocks else []
 
 
-def _curves(tables: Tables, curves: pd.DataFrame, results: pd.DataFrame | None, subjects: pd.DataFrame) -> list[Any]:
+def _curves(curves: pd.DataFrame, results: pd.DataFrame | None, subjects: pd.DataFrame) -> list[Any]:
     found: list[Figure] = []
     for (endpoint, by), part in curves.groupby(["endpoint", "by"], dropna=False, sort=False):
         column = "" if pd.isna(by) else str(by)
@@ -91,7 +91,6 @@ def _curves(tables: Tables, curves: pd.DataFrame, results: pd.DataFrame | None, 
         at_start = named.sort_values("day", kind="stable").drop_duplicates("group")
         n = int(at_start["at_risk"].sum())
         events = int(drawn["events"].fillna(0).sum())
-        own = tables.study.samples["role"] != "donor"
         title = _ENDPOINTS.get(str(endpoint), str(endpoint)) + (f" by {column_title(column)}" if column else "")
         found.append(
             Figure(
@@ -104,7 +103,7 @@ def _curves(tables: Tables, curves: pd.DataFrame, results: pd.DataFrame | None, 
                 ),
                 part.drop(columns=[name for name in part if part[name].isna().all()]),
                 n,
-                int(own.sum()),
+                0,
             )
         )
     whole = [figure for figure in found if figure.key.endswith("_all")]
@@ -245,7 +244,7 @@ def _tests(rows: pd.DataFrame) -> TableBlock:
     return TableBlock("log_rank", "Log-rank tests", "", headings, cells, rows)
 
 
-def _cox(tables: Tables, results: pd.DataFrame) -> list[Any]:
+def _cox(results: pd.DataFrame) -> list[Any]:
     rows = results[results["analysis"].isin(["cox", "cox_joint"]) & (results["quantity"] == "hazard_ratio")]
     if rows.empty:
         return []
@@ -259,7 +258,6 @@ def _cox(tables: Tables, results: pd.DataFrame) -> list[Any]:
     drawn = named[named["estimate"].notna()].head(_FOREST)
     blocks: list[Any] = []
     if len(drawn):
-        own = int((tables.study.samples["role"] != "donor").sum())
         more = f" The first {_FOREST} of {len(named)}; all are in the table." if len(named) > _FOREST else ""
         blocks.append(
             Figure(
@@ -270,7 +268,7 @@ def _cox(tables: Tables, results: pd.DataFrame) -> list[Any]:
                 figures.hazard_ratios(drawn),
                 drawn.drop(columns=["label", "title"]),
                 int(drawn["n"].max()),
-                own,
+                0,
             )
         )
     headings = [

@@ -82,12 +82,12 @@ def toxicity(tables: Tables, subjects: pd.DataFrame) -> list[Section]:
         return [Section("toxicity", "Toxicity", [], [missing])]
     blocks: list[Any] = []
     if results is not None and len(results):
-        blocks += _bars(tables, results)
+        blocks += _bars(results)
         groups = results[~results["factor"].isin(_TAXA) & results["quantity"].isin(_TESTS)]
         if len(groups):
             blocks.append(_tests("toxicity_tests", "Do the groups differ?", groups, tables))
     if curves is not None and len(curves):
-        blocks += _curves(tables, curves, subjects)
+        blocks += _curves(curves, subjects)
     blocks += _clusters(tables)
     if results is not None:
         blocks += _taxa(tables, results)
@@ -98,7 +98,7 @@ def _factor(name: object) -> str:
     return _FACTORS.get(str(name), f"by {column_title(str(name))}")
 
 
-def _bars(tables: Tables, results: pd.DataFrame) -> list[Any]:
+def _bars(results: pd.DataFrame) -> list[Any]:
     rows = results[(results["quantity"] == "grade_count") & ~results["factor"].isin(_TAXA)]
     if rows.empty:
         return []
@@ -137,7 +137,7 @@ def _bars(tables: Tables, results: pd.DataFrame) -> list[Any]:
             figures.grade_bars(drawn),
             rows.drop(columns=[name for name in rows if rows[name].isna().all()]),
             n,
-            int((tables.study.samples["role"] != "donor").sum()),
+            0,
         )
     ]
 
@@ -218,11 +218,10 @@ def _taxa(tables: Tables, results: pd.DataFrame) -> list[Any]:
     return blocks
 
 
-def _curves(tables: Tables, curves: pd.DataFrame, subjects: pd.DataFrame) -> list[Any]:
+def _curves(curves: pd.DataFrame, subjects: pd.DataFrame) -> list[Any]:
     found: list[Figure] = []
     primary = "aalen_johansen" if (curves["method"] == "aalen_johansen").any() else str(curves["method"].iloc[0])
     drawn = curves[(curves["method"] == primary) & curves["incidence"].notna() & curves["day"].notna()]
-    own = int((tables.study.samples["role"] != "donor").sum())
     for factor, part in drawn.groupby("factor", sort=False):
         by = "" if factor == "all" else str(factor)
         names = list(dict.fromkeys(part["group"].astype(str)))
@@ -244,7 +243,7 @@ def _curves(tables: Tables, curves: pd.DataFrame, subjects: pd.DataFrame) -> lis
                 figures.incidence(shown, palette, "share with a severe event"),
                 part.drop(columns=[name for name in part if part[name].isna().all()]),
                 n,
-                own,
+                0,
             )
         )
     rest = found[1:]
