@@ -18,20 +18,21 @@ CORES ?= $(shell nproc)
 PYTEST_ARGS ?=
 UPGRADE ?=
 TRIALS ?= 400
+MINUTES ?= 10
 BROWSER ?= yes
 ifdef PYTHON
 export PYTHON
 endif
 
 ifeq ($(BROWSER),no)
-test_tools := demo humann strainphlan
+test_tools := demo humann strainphlan kraken2
 browser_filter := -m 'not browser'
 else
 test_tools := test
 browser_filter :=
 endif
 
-.PHONY: help demo test lint format docs bench calibration setup tools-demo tools-test tools-bench python humann lock clean distclean
+.PHONY: help demo test test-cluster reliability fuzz lint format docs bench calibration setup tools-demo tools-test tools-bench tools-cluster python humann lock clean distclean
 
 help: ## Show this list
 	@while IFS='|' read -r name does; do printf '  make %-12s %s\n' "$$name" "$$does"; done \
@@ -59,6 +60,18 @@ format: python ## Bring all code into the project's format
 bench: tools-bench python ## Measure speed and memory against other programs (needs R, takes long)
 	@for script in $$(grep -l __main__ bench/*.py); do echo "== $$script"; python "$$script"; done
 
+test-cluster: tools-cluster python humann ## Run the demo's trial on a real SLURM, started on this machine for it (as root)
+	@python -m pytest -p no:xdist tests/cluster $(PYTEST_ARGS)
+
+reliability: tools-test python humann ## Play every fault and write what was seen into docs/reliability.md
+	@RELIABILITY=write python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster" -q $$(grep -l reliability tests/test_*.py)
+
+# atheris guides the damage by what the readers do with it; it lives in a throw-away folder, and without it chance decides.
+fuzz: python ## Damage every kind of input for MINUTES=10: each must give a result or a message (findings: .fuzz/)
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	python -m pip install --quiet --no-deps --target "$$folder" atheris==3.0.0 || echo "atheris cannot be installed here"; \
+	PYTHONPATH="$$folder" python scripts/fuzz.py --minutes $(MINUTES)
+
 calibration: python ## Simulate what every test and interval does, write docs/calibration.md (hours; goes on where it was)
 	@python -m microbiome.calibration --trials $(TRIALS) --workers $(WORKERS)
 
@@ -67,7 +80,7 @@ docs: python ## Write docs/ and config/config.yaml anew from the declarations in
 
 setup: tools-test python humann ## Install the system tools and the Python environment; run nothing
 
-tools-demo tools-test tools-bench:
+tools-demo tools-test tools-bench tools-cluster:
 	@scripts/bootstrap.sh tools $(if $(filter tools-test,$@),$(test_tools),$(if $(filter tools-demo,$@),demo humann,$(@:tools-%=%)))
 
 python:
@@ -90,7 +103,7 @@ lock: python ## Write requirements.lock and requirements-humann.lock anew (needs
 	rm -rf .tools/uv
 
 clean: ## Remove the demo and everything that tools left behind; keep results/, .venv and .tools
-	rm -rf demo build *.egg-info .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo build *.egg-info .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 	find microbiome tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the Python environment and the downloaded tools as well

@@ -1,8 +1,8 @@
 # The workflow: from FASTQ, or from finished profiles, to diversity, outcomes and the report.
 #
-#   snakemake --cores 8                          everything, on this machine
-#   snakemake --profile profiles/slurm           everything, on a cluster
-#   snakemake --cores 1 metaphlan_database       only download the MetaPhlAn database (never done unasked)
+#   snakemake --cores 8                                   everything, on this machine
+#   snakemake --workflow-profile profiles/slurm           everything, on a cluster
+#   snakemake --cores 1 metaphlan_database                only download the MetaPhlAn database (never done unasked)
 #
 # Another configuration: --configfile FILE. What will be done, without doing it: --dry-run.
 from snakemake.utils import min_version
@@ -37,12 +37,15 @@ wildcard_constraints:
 
 localrules:
     all,
+    list_files,
     record_config,
     metaphlan_database,
 
 
+include: "workflow/rules/lists.smk"
 include: "workflow/rules/reads.smk"
 include: "workflow/rules/profiles.smk"
+include: "workflow/rules/profilers.smk"
 include: "workflow/rules/qc.smk"
 include: "workflow/rules/diversity.smk"
 include: "workflow/rules/outcomes.smk"
@@ -57,6 +60,20 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        PLAN.targets(),
+        lambda wildcards: PLAN.targets(),
     message:
         "all results are in place"
+
+
+onsuccess:
+    sys.stderr.write(second_attempts(log))
+
+
+onerror:
+    sys.stderr.write(
+        second_attempts(log) + failure_report(*failures(workflow, log))
+    )
+    # On a full disk a job cannot even write down why it failed.
+    sys.stderr.writelines(
+        f"{p.level}: {p}\n" for p in results_problems(config["results"])
+    )

@@ -23,7 +23,7 @@ PROGRAMS = Path(sys.executable).parent
 
 # What a plain script runs after the samples, stage by stage; within a stage two commands at a time.
 STAGES = (
-    ("printf", "microbiome merge", "microbiome reads", "multiqc"),
+    ("printf", "microbiome merge", "microbiome reads", "run_checked.py"),
     (
         *("microbiome alpha", "microbiome beta", "microbiome limits", "microbiome outcomes", "microbiome nulls"),
         *("microbiome changes", "microbiome sensitivity"),
@@ -36,7 +36,7 @@ STAGES = (
     ("microbiome provenance",),
     ("microbiome report",),
 )
-PER_SAMPLE = ("merge_units.py", "fastp", "remove_host.py", "profile_sample.py")
+PER_SAMPLE = ("merge_units.py", "fastp_sample.py", "remove_host.py", "profile_sample.py")
 
 
 def snakemake(*words: str) -> list[str]:
@@ -44,10 +44,10 @@ def snakemake(*words: str) -> list[str]:
     return ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "trial/config.yaml", *words]
 
 
-def commands(folder: Path, environment: dict[str, str]) -> list[str]:
-    """Return the shell commands of the workflow, each after those it needs."""
+def commands(folder: Path, environment: dict[str, str], *words: str) -> list[str]:
+    """Return the shell commands of the workflow, each after those it needs; `words` are more options of Snakemake."""
     done = subprocess.run(
-        snakemake("--dry-run", "--printshellcmds"),
+        snakemake("--dry-run", "--printshellcmds", *words),
         cwd=folder,
         env=environment,
         capture_output=True,

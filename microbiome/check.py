@@ -12,7 +12,10 @@ from typing import Any
 import pandas as pd
 
 from microbiome.check_clinical import clinical_problems
+from microbiome.check_folders import future_problems, results_problems
 from microbiome.check_function import function_problems, function_tools
+from microbiome.check_paths import path_problems
+from microbiome.check_profilers import given_taxonomy, profiler_problems, profiler_tools
 from microbiome.check_profiles import profile_problems, profile_samples
 from microbiome.check_strains import strain_problems, strain_tools
 from microbiome.check_units import fastq_problems, unit_problems
@@ -24,7 +27,7 @@ from microbiome.references import host_index_problems, metaphlan_database_proble
 from microbiome.study import Study
 from microbiome.study_checks import study_problems
 from microbiome.tables import DOSES, LESIONS, SAMPLES, SUBJECTS, TOXICITIES, TREATMENTS, UNITS, Table
-from microbiome.tools import TOOLS, check_tools
+from microbiome.tools import check_tools
 from microbiome.tsv import empty_table, parse_table
 from microbiome.validation import did_you_mean, is_number
 from microbiome.yamlfile import YamlFile, read_yaml
@@ -113,13 +116,14 @@ def check_all(
     for problem in function_problems(settings, whole, known):
         problems.append(problem if problem.file else place.problem(problem.column, problem))
     problems += _molecules(tables, settings, place)
-    for problem in clinical_problems(tables.frames, settings):
+    found = clinical_problems(tables.frames, settings)
+    for problem in [problem for problem in found if (problem.file, problem.line, problem.column) not in unread]:
         problems.append(problem if problem.file else place.problem(problem.column, problem))
-    if Path(settings["results"]).exists() and not Path(settings["results"]).is_dir():
-        message = f"{settings['results']!r} is a file"
-        problems.append(place.problem("results", Problem(message, "name a folder", value=settings["results"])))
+    problems += future_problems(_files(tables, settings), settings["results"])
+    problems += [place.problem("results", problem) for problem in results_problems(settings["results"])]
+    problems += [place.problem(problem.column, problem) for problem in path_problems(settings)]
     if tools and settings["units"]:
-        problems += check_tools((*TOOLS, *strain_tools(settings), *function_tools(settings)))
+        problems += check_tools((*profiler_tools(settings), *strain_tools(settings), *function_tools(settings)))
     return Checked(list(dict.fromkeys(problems)), settings, counts)
 
 
@@ -162,6 +166,18 @@ def _read(path: str, table: Table, place: _Place, tables: _Tables) -> list[Probl
         if all(problem.column for problem in errors):
             tables.complete.add(table.name)
     return problems
+
+
+def _files(tables: _Tables, settings: Mapping[str, Any]) -> list[str]:
+    """Return the tables, FASTQ files and profiles that the configuration names."""
+    names = [settings[table.name] for table in (SAMPLES, SUBJECTS, DOSES, UNITS, LESIONS, TOXICITIES, TREATMENTS)]
+    names += [entry["file"] for entry in settings["tables"].values()]
+    units = tables.frames.get("units") if settings["units"] else None
+    if units is not None:
+        names += [path for column in ("fq1", "fq2") if column in units for path in units[column].dropna()]
+    elif settings["profiles"]:
+        names += expand_profiles(settings["profiles"])
+    return [name for name in names if name]
 
 
 def _study(tables: _Tables, settings: Mapping[str, Any]) -> list[Problem]:
@@ -287,8 +303,10 @@ def _from_fastq(tables: _Tables, settings: Mapping[str, Any], place: _Place, who
         samples = tables.frames.get("samples") if comparable else None
         problems += unit_problems(units, samples, settings["units"], settings["samples"])
         problems += fastq_problems(units, settings["units"], whole)
+    for problem in profiler_problems(settings):
+        problems.append(place.problem(problem.column, problem))
     metaphlan = settings["metaphlan"]
-    if metaphlan["database"] and metaphlan["index"]:
+    if settings["profiler"] == "metaphlan" and metaphlan["database"] and metaphlan["index"]:
         for problem in metaphlan_database_problems(metaphlan["database"], metaphlan["index"]):
             problems.append(place.problem(f"metaphlan.{problem.column}", problem))
     if settings["host_index"]:
@@ -300,7 +318,11 @@ def _from_profiles(
     tables: _Tables, settings: Mapping[str, Any], place: _Place, whole: bool
 ) -> tuple[list[Problem], int]:
     files = expand_profiles(settings["profiles"])
-    profiled, found = profile_samples(files, whole, settings["profile"]["rank"])
+    lineages: list[Problem] = []
+    taxonomy = given_taxonomy(settings, files, lineages)
+    if lineages:
+        return [place.problem("profile.taxonomy", problem) if not problem.file else problem for problem in lineages], 0
+    profiled, found = profile_samples(files, whole, settings["profile"]["rank"], taxonomy)
     problems = [_unmatched(problem, settings["profiles"], place) for problem in found]
     # After a file that cannot be read, samples without a profile would only repeat that.
     unread = any(problem.level == "error" for problem in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def clinical_problems(frames: Mapping[str, pd.DataFrame], settings: Mapping[str,
     if settings["clinical"]["criteria"] in ("recist_1_1", "irecist") and not settings["lesions"]:
         message = f"{settings['clinical']['criteria']} needs tumour assessments"
         problems.append(Problem(message, "name their table in lesions", column="clinical.criteria"))
+    problems += _outcome_problems(frames, settings)
     known = [frames[name]["subject"] for name in ("samples", "subjects") if name in frames]
     people = {str(subject) for column in known for subject in column.dropna()}
     for table in (LESIONS, TOXICITIES, TREATMENTS):
@@ -54,6 +56,39 @@ def clinical_problems(frames: Mapping[str, pd.DataFrame], settings: Mapping[str,
         missing = Problem(f"{lists!r} does not exist", "correct the path", column="donors.lists", value=lists)
         problems += parse_table(lists, LISTS)[1] if Path(lists).exists() else [missing]
     return problems
+
+
+def _outcome_problems(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> list[Problem]:
+    """Return what survival and toxicity would refuse, or leave out, hours later."""
+    subjects = frames.get("subjects")
+    if subjects is None or "subject" not in subjects or subjects["subject"].duplicated().any():
+        return []  # The check of the study complains.
+    problems: list[Problem] = []
+    if {"pfs_days", "os_days"} & set(subjects.columns):
+        from microbiome.clinical.endpoints import endpoint_problems, endpoints_of
+
+        problems += endpoint_problems(subjects, endpoints_of(subjects, (), problems))
+    events = frames.get("toxicities")
+    if events is not None and {"subject", "day", "grade"} <= set(events.columns):
+        from microbiome.clinical.toxicity_grades import undated_problems, worst_grades
+
+        worst_grades(subjects, events, problems)
+        if {"os_days", "os_event"} <= set(subjects.columns):
+            from microbiome.clinical.toxicity_time import late_problems
+
+            grade = settings["clinical"]["grade"]
+            problems += undated_problems(events, grade) + late_problems(subjects, events, grade)
+        known = {str(name) for name in subjects["subject"].dropna()}
+        sampled = {str(name) for name in frames["samples"]["subject"].dropna()} if "samples" in frames else set()
+        fix = "add a row there: toxicity is told of the subjects table"
+        problems += [
+            Problem(
+                f"subject {name!r} is not in the subjects table", fix, "toxicities", int(str(line)), "subject", name
+            )
+            for line, name in events["subject"].dropna().items()
+            if name in sampled - known
+        ]
+    return [replace(problem, file=str(settings.get(problem.file) or problem.file)) for problem in problems]
 
 
 def _strangers(frame: pd.DataFrame, people: set[str], file: str) -> list[Problem]:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting
-from microbiome.features import parse_features
-from microbiome.files import open_text
+from microbiome.features import parse_features, read_features
+from microbiome.files import open_text, refuse_special
 from microbiome.metaphlan import is_metaphlan, read_abundance
 from microbiome.metaphlan_combine import combination_problems
 from microbiome.metaphlan_format import ParsedTable, is_clade_row, parse_metaphlan
+from microbiome.profilers import Taxonomy, has_clades, parse_profile, profile_format
 from microbiome.validation import did_you_mean
 
 __all__ = ["profile_problems", "profile_samples"]
@@ -26,7 +27,7 @@ _HEAD_LINES = 200
 
 
 def profile_samples(
-    files: Sequence[str], whole: bool = True, rank: str = "auto"
+    files: Sequence[str], whole: bool = True, rank: str = "auto", taxonomy: Taxonomy | None = None
 ) -> tuple[dict[str, str], list[Problem]]:
     """Find out which samples the profiles are of.
 
@@ -38,6 +39,8 @@ def profile_samples(
         Read every value; otherwise the headers only.
     rank
         The rank that must be there (with `whole`).
+    taxonomy
+        Lineages for profiles of other profilers that have none.
 
     Returns
     -------
@@ -51,6 +54,16 @@ def profile_samples(
     tables: list[ParsedTable] = []
     for file in files:
         with collecting(problems):
+            kind = profile_format(file)
+            if kind not in ("metaphlan", "features"):
+                # Small files, and in none but taxpasta's does the header tell the samples.
+                if kind == "biom" and len(files) == 1 and not has_clades(file):
+                    samples.update(dict.fromkeys(read_features(file).index, file))
+                    continue
+                table = parse_profile(file, taxonomy)
+                tables.append(table)
+                samples.update(dict.fromkeys(table.samples, file))
+                continue
             head, has_clade = _head(file)
             if len(files) == 1 and not is_metaphlan(head):
                 samples.update(dict.fromkeys(parse_features(head, file).index, file))
@@ -63,7 +76,7 @@ def profile_samples(
     problems += combination_problems(tables)
     if whole and files:
         with collecting(problems):
-            read_abundance(files, rank)
+            read_abundance(files, rank, taxonomy=taxonomy)
     return samples, list(dict.fromkeys(problems))
 
 
@@ -106,6 +119,7 @@ def _head(file: str) -> tuple[str, bool]:
     """Return the first lines of a profile and whether the last of them is its first clade; the rest is not read."""
     lines: list[str] = []
     try:
+        refuse_special(file)
         with Path(file).open("rb") as plain:
             magic = plain.read(3)
         opener = gzip.open if magic[:2] == b"\x1f\x8b" else bz2.open if magic == b"BZh" else Path.open

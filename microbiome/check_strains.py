@@ -24,20 +24,9 @@ def strain_problems(settings: Mapping[str, Any], whole: bool) -> list[Problem]:
     whole
         Read distances to their end. Otherwise only whether each file is there: the workflow asks at every start.
     """
-    # Imported late: what reads trees takes a while to load, and few configurations need it.
-    from microbiome.strains.distance_files import read_distances
-    from microbiome.strains.rules import PERCENTILES
-    from microbiome.strains.trees import taxon_and_path
-
     problems: list[Problem] = []
-    files = distance_files(settings) if strain_method(settings) == "distances" else []
-    absent = [file for file in files if not taxon_and_path(file)[1].exists()]
-    for file in absent:
-        path = str(taxon_and_path(file)[1])
-        problems.append(Problem("the file does not exist", "correct strains.distances", path, value=file))
-    if whole and files and not absent:
-        with collecting(problems):
-            read_distances(files)
+    if strain_method(settings) == "distances":
+        problems += _distance_problems(distance_files(settings), whole)
     if strain_method(settings) == "alleles" and settings["strains"]["alleles"]:
         from microbiome.strains.pairs import open_all
 
@@ -46,7 +35,25 @@ def strain_problems(settings: Mapping[str, Any], whole: bool) -> list[Problem]:
             open_all(allele_files(settings))
     percentiles = settings["strains"]["percentiles"]
     if percentiles and settings["strains"]["rule"] == "percentile_table":
+        from microbiome.strains.rules import PERCENTILES
+
         problems += parse_table(percentiles, PERCENTILES)[1]
+    return problems
+
+
+def _distance_problems(files: list[str], whole: bool) -> list[Problem]:
+    # Imported late: what reads trees takes a second and 60 MB to load, and few configurations need it.
+    from microbiome.strains.distance_files import read_distances
+    from microbiome.strains.trees import taxon_and_path
+
+    problems: list[Problem] = []
+    absent = [file for file in files if not taxon_and_path(file)[1].exists()]
+    for file in absent:
+        path = str(taxon_and_path(file)[1])
+        problems.append(Problem("the file does not exist", "correct strains.distances", path, value=file))
+    if whole and files and not absent:
+        with collecting(problems):
+            read_distances(files)
     return problems
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from microbiome.check_paths import BRACES
 from microbiome.errors import Problem
 from microbiome.fastq import Fastq, check_pair, inspect_fastq
 from microbiome.validation import did_you_mean, shown
@@ -98,13 +99,19 @@ def fastq_problems(units: pd.DataFrame, units_file: str = "units.tsv", whole: bo
 
     pairs: dict[int, dict[str, _Use]] = {}
     copies: dict[tuple[int, bytes], _Use] = {}
+    copied: set[int] = set()
     for use in uses:
         file = files[use.path]
         pairs.setdefault(use.line, {})[use.column] = use
+        if "{" in use.path or "}" in use.path:
+            say(use, Problem(f"the path has a brace in it: {BRACES}", "rename the file, or give a link to it"))
         for problem in file.problems:
             say(use, problem)
-        if file.problems:
+        if not file.record:
             continue
+        if file.interleaved:
+            fix = "give each mate a file of its own: as single reads, the mates of a host read are kept"
+            say(use, Problem("both mates of a pair follow one another (interleaved)", fix, level="warning"))
         # Two libraries never begin with the same read and have the same size to the byte.
         first = copies.setdefault((file.size, file.record), use)
         if _identity(first.path) != _identity(use.path):
@@ -112,14 +119,19 @@ def fastq_problems(units: pd.DataFrame, units_file: str = "units.tsv", whole: bo
                 f"as large as {first.path} (line {first.line}, {first.column}) and begins with the same read: a copy"
             )
             say(use, Problem(message, "name the right file"))
-    for pair in pairs.values():
-        if len(pair) == 2:
+            copied.add(use.line)
+    for line, pair in pairs.items():
+        if len(pair) == 2 and line not in copied:
             one, two = files[pair["fq1"].path], files[pair["fq2"].path]
             same = _identity(one.path) == _identity(two.path)
-            if not (one.problems or two.problems or same):
+            if not (_unusable(one) or _unusable(two) or same):
                 for problem in check_pair(one, two):
                     say(pair["fq2"], problem)
     return sorted(problems, key=lambda problem: (problem.line or 0, problem.column))
+
+
+def _unusable(file: Fastq) -> bool:
+    return any(problem.level == "error" for problem in file.problems)
 
 
 def _uses(units: pd.DataFrame) -> list[_Use]:

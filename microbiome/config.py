@@ -6,6 +6,7 @@ import difflib
 import glob
 import json
 import math
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -16,6 +17,7 @@ import jsonschema
 
 from microbiome.config_function import function_relations
 from microbiome.config_keys import KEYS, SECTIONS, TREE_METRICS, config_schema
+from microbiome.config_profilers import profiler_relations
 from microbiome.config_strains import strain_relations
 from microbiome.config_table_entries import table_entries
 from microbiome.config_tables import TableEntry
@@ -28,7 +30,13 @@ __all__ = ["expand_profiles", "load_config", "parse_config", "validate_config"]
 _TEXTUAL = ("text", "path", "paths", "words", "choice", "choices", "names")
 _LISTS = ("paths", "words", "choices", "names", "integers", "numbers")
 
+_ODD_NUMBER = re.compile(r":|^[-+]?0[0-9bx]")
 _BY_NAME = {key.name: key for key in KEYS}
+# Keys of earlier versions, and what to do about them.
+_GONE = {
+    "metaphlan.keep_sam": "remove it: alignments are deleted once strains are counted; `keep: [sam]` keeps them, and "
+    "`strains: {method: none}` leaves strains out"
+}
 _WORDS = {
     "text": ("a text", "put it in quotes"),
     "path": ("a path", "put it in quotes"),
@@ -194,6 +202,11 @@ def _normal(value: Any, source: YamlFile, place: Place) -> Any:
     if key.kind in ("number", "numbers") and isinstance(value, str) and is_number(value):
         # YAML 1.1 takes 1e-4 for a text because it has no point.
         return float(value)
+    if isinstance(value, int | float) and key.kind.removesuffix("s") in ("integer", "number"):
+        # YAML takes 010 for 8 and 12:61 for 781, which nobody means who writes a number.
+        written = source.texts.get(place, "")
+        if _ODD_NUMBER.search(written) and _get_quietly(source.data, place) == value:
+            return written
     if isinstance(value, float) and not math.isfinite(value):
         # The schema's bounds do not stop NaN.
         return source.texts.get(place, str(value))
@@ -220,7 +233,9 @@ def _explained(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str, 
         known = schema["properties"]
         for extra in value:
             if extra not in known:
-                yield (*place, extra), f"key {extra!r} is not known", _nearest_key(extra, place, known), extra
+                gone = _GONE.get(f"{name}.{extra}" if name else extra)
+                fix = gone or _nearest_key(extra, place, known)
+                yield (*place, extra), f"key {extra!r} is not known" + (" any more" if gone else ""), fix, extra
     elif rule == "required":
         for missing in schema["required"]:
             if missing not in value:
@@ -305,9 +320,13 @@ def _relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Relation]:
         if not units and profiles:
             fix = "draw them before profiling, or set detection.repair"
             yield "rarefy_reads", "the reads of finished profiles cannot be drawn", fix, text, "warning"
+    for kind, reason in (("rarefied", not depth), ("nonhost", not config["host_index"])):
+        if kind in config["keep"] and units and reason and not bad & {"keep", "rarefy_reads", "host_index"}:
+            needed = "rarefy_reads" if kind == "rarefied" else "host_index"
+            yield "keep", f"there are no {kind} reads", f"set {needed}, or remove it", kind, "warning"
     metaphlan = config["metaphlan"]
     for name, meaning in (("database", "the folder of the MetaPhlAn database"), ("index", "the name of the database")):
-        if units and not metaphlan[name] and f"metaphlan.{name}" not in bad:
+        if units and config["profiler"] == "metaphlan" and not metaphlan[name] and f"metaphlan.{name}" not in bad:
             yield f"metaphlan.{name}", "the value is empty", f"starting from FASTQ needs {meaning}", "", "error"
     if metaphlan["index"] == "latest":
         yield (
@@ -357,5 +376,6 @@ def _relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Relation]:
             strata,
             "warning",
         )
+    yield from profiler_relations(config, bad)
     yield from strain_relations(config, bad)
     yield from function_relations(config, bad)

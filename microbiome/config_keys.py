@@ -7,6 +7,7 @@ from typing import Any
 from microbiome.config_clinical import CLINICAL_KEYS, CLINICAL_SECTIONS, CLINICAL_TABLES
 from microbiome.config_function import FUNCTION_KEYS, FUNCTION_SECTIONS
 from microbiome.config_key import Key
+from microbiome.config_profilers import PROFILER_KEYS, PROFILER_SECTIONS, TAXONOMY_KEY
 from microbiome.config_tables import tables_schema
 from microbiome.strains.allele_settings import AlleleSettings
 from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
@@ -15,6 +16,7 @@ from microbiome.tables import ID_PATTERN, RATE_NAMES
 __all__ = [
     "ALPHA_METRICS",
     "BETA_METRICS",
+    "KEPT",
     "KEYS",
     "RANKS",
     "REPAIR_CHOICES",
@@ -37,6 +39,9 @@ BETA_METRICS = (
     "unweighted_unifrac",
     "weighted_unifrac",
 )
+#: Files on the way from FASTQ to the profile, in this order, that may be kept.
+KEPT = ("merged", "trimmed", "nonhost", "rarefied", "sam")
+
 RANKS = ("auto", "sgb", "species", "genus", "family", "order", "class", "phylum", "kingdom")
 
 #: Where the distances between strains come from, and the rules that cut them (:mod:`microbiome.strains.rules`).
@@ -54,6 +59,7 @@ TREE_METRICS = ("faith_pd", "unweighted_unifrac", "weighted_unifrac")
 
 SECTIONS = {
     "metaphlan": "Profiling of FASTQ with MetaPhlAn.",
+    **PROFILER_SECTIONS,
     "fastp": "Trimming and quality filter of FASTQ with fastp.",
     "profile": "How profiles are read.",
     "detection": "What is done where samples differ in depth.",
@@ -114,11 +120,23 @@ KEYS: tuple[Key, ...] = (
         minimum=0,
     ),
     Key(
+        "keep",
+        "choices",
+        (),
+        "Files on the way that stay, of every sample; the others are deleted as soon as no step needs them: merged, "
+        "trimmed, nonhost and rarefied are reads after that step (results/reads), sam the alignments to the markers "
+        "(results/profiles), from which strains are counted again when strains.min_mapq and the like change. A sample "
+        "takes up to 3 times the space of its FASTQ files while it is worked on. What is added here later is made "
+        "again.",
+        allowed=KEPT,
+    ),
+    Key(
         "allow_missing_baseline",
         "flag",
         False,
         "Go on when a recipient has no sample with day <= 0; that subject has no outcomes then.",
     ),
+    *PROFILER_KEYS,
     Key("metaphlan.database", "path", "", "Folder of the MetaPhlAn database; needed when starting from FASTQ."),
     Key(
         "metaphlan.index",
@@ -136,7 +154,6 @@ KEYS: tuple[Key, ...] = (
         minimum=-1,
         maximum=60,
     ),
-    Key("metaphlan.keep_sam", "flag", True, "Keep the alignments to the markers; strain analysis needs them."),
     Key("metaphlan.extra", "text", "", "More options for MetaPhlAn."),
     Key(
         "fastp.min_length",
@@ -166,6 +183,7 @@ KEYS: tuple[Key, ...] = (
         minimum=0.0,
         maximum=1.0,
     ),
+    TAXONOMY_KEY,
     Key(
         "detection.repair",
         "choice",
@@ -304,7 +322,7 @@ KEYS: tuple[Key, ...] = (
         "Where the distances between strains come from: alleles counts the bases of the alignments that MetaPhlAn has "
         "made; strainphlan makes a tree of each clade; distances takes finished tables or trees; none leaves strains "
         "out. auto is distances where strains.distances names some, else alleles where strains.alleles does, or when "
-        "starting from FASTQ and keeping the alignments (metaphlan.keep_sam), else none.",
+        "starting from FASTQ with MetaPhlAn, else none.",
         allowed=STRAIN_METHODS,
     ),
     Key(

@@ -23,7 +23,9 @@ def strain_method(config: Mapping[str, Any]) -> str:
         return "distances"
     if config["strains"]["alleles"]:
         return "alleles"
-    return "alleles" if config["units"] and config["metaphlan"]["keep_sam"] else "none"
+    # Only MetaPhlAn makes alignments to markers.
+    aligned = config["units"] and config["profiler"] == "metaphlan"
+    return "alleles" if aligned else "none"
 
 
 def runs_strainphlan(config: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from microbiome.download import fetch, get_text, md5_of
 from microbiome.errors import InputError, Problem
-from microbiome.files import atomic_path
+from microbiome.files import atomic_path, write_text
 
 __all__ = ["DATABASE_URL", "database_files", "download_database"]
 
@@ -153,9 +153,7 @@ def _install(archive: _Archive, folder: Path, attempts: int, wait: float) -> Non
         # From here on the name without .part means: complete and verified.
         part.rename(tar)
     files = _unpack(tar, folder)
-    _receipt(archive, folder).write_text(
-        json.dumps({"md5": expected[0], "files": files}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_text(json.dumps({"md5": expected[0], "files": files}, indent=1) + "\n", _receipt(archive, folder))
     tar.unlink()
 
 

@@ -13,6 +13,8 @@ __all__ = ["InputError", "Problem", "collecting", "raise_problems", "report_line
 
 # More problems of one column and kind than this are cut to the first few.
 _MOST_ALIKE, _SHOWN = 5, 3
+# A text without a comma that is longer than this is cut to its begin and its end.
+_LONGEST, _BEGIN, _END = 400, 200, 150
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,11 @@ class Problem:
     level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        """One line: ``FILE:LINE: COLUMN: MESSAGE; FIX``."""
+        """One line: ``FILE:LINE: COLUMN: MESSAGE; FIX``; what cannot be printed is escaped, very long cells are cut."""
         place = self.file + (f":{self.line}" if self.line is not None else "")
-        head = ": ".join(part for part in (place, self.column) if part)
-        text = self.message + (f"; {self.fix}" if self.fix else "")
-        text = f"{head}: {text}" if head else text
-        # A value with a line break in it must not break the one-problem-one-line form.
-        return text.replace("\r", "\\r").replace("\n", "\\n")
+        head = ": ".join(part for part in (place, _cut(self.column)) if part)
+        text = _cut(self.message) + (f"; {_cut(self.fix)}" if self.fix else "")
+        return _printable(f"{head}: {text}" if head else text)
 
 
 class InputError(Exception):
@@ -95,9 +95,24 @@ def report_lines(problems: Iterable[Problem]) -> list[str]:
         if number[kind] <= _MOST_ALIKE or seen[kind] <= _SHOWN:
             lines.append(f"{problem.level}: {problem}")
         elif seen[kind] == _SHOWN + 1:
-            where = f"in column {problem.column}" if problem.column else "like this"
+            where = _printable(f"in column {_cut(problem.column)}") if problem.column else "like this"
             lines.append(f"{problem.level}: {problem.file}: ... and {number[kind] - _SHOWN} more {where}")
     return lines
+
+
+def _cut(text: str) -> str:
+    """Leave out the middle of what is longer than any name and any sentence, but never an element of a list."""
+    if len(text) <= _LONGEST:
+        return text
+    parts = re.split("(, |; )", text)
+    return "".join(part if len(part) <= _LONGEST else f"{part[:_BEGIN]} ... {part[-_END:]}" for part in parts)
+
+
+def _printable(text: str) -> str:
+    """Escape what would break the one-problem-one-line form, hide in it or steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 def _kind(problem: Problem) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from microbiome.features import read_features
-from microbiome.files import open_text
-from microbiome.metaphlan import MetaphlanTable, is_metaphlan, read_metaphlan, resolve_rank, rows_of_rank
+from microbiome.metaphlan import MetaphlanTable, read_metaphlan, resolve_rank, rows_of_rank
+from microbiome.profilers import has_clades
 from microbiome.tables import READS
 from microbiome.tsv import read_result
 
@@ -37,7 +37,7 @@ def evidence(paths: str | Path | Iterable[str | Path], rank: str = "auto", close
         Where ``read_abundance`` raises it; cells of feature tables may be empty or negative here.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
-    if len(files) == 1 and not is_metaphlan(open_text(files[0])):
+    if len(files) == 1 and not has_clades(files[0]):
         samples = read_features(files[0]).index
         return _frame(samples, pd.Series(pd.NA, index=samples, dtype="Int64"), {})
     return evidence_of(read_metaphlan(files), rank, close)

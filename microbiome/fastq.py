@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from microbiome.errors import Problem
+from microbiome.fastq_names import are_mates, header_of, mate_of, name_of, pair_name
 from microbiome.validation import shown
 
 __all__ = ["Fastq", "check_fastq", "check_pair", "inspect_fastq"]
@@ -21,6 +21,10 @@ __all__ = ["Fastq", "check_fastq", "check_pair", "inspect_fastq"]
 # Read at a time, and inflated at most at a time; the first record alone needs less.
 _READ_BYTES, _GLANCE_BYTES = 1 << 18, 1 << 13
 _INFLATED_BYTES = 1 << 20
+# Names that are kept of a file at most, evenly spread, to compare the order of reads in two files.
+_MOST_NAMES = 1 << 12
+# A header is looked at so far.
+_HEADER_BYTES = 1 << 10
 # The longest reads ever sequenced have a few million bases: a longer line is no FASTQ.
 _LONGEST_LINE = 1 << 26
 _GZIP = b"\x1f\x8b"
@@ -35,7 +39,6 @@ _FOREIGN = (
     (b">", "FASTA, not FASTQ", "give reads with qualities"),
     (b"<", "a web page or XML", "download the file again"),
 )
-_COMMENT_MATE = re.compile(rb"([12]):[YN]:\d+:")
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,17 @@ class Fastq:
     path
         As given.
     problems
-        What is wrong with it: nothing, or one error, the first met.
+        What is wrong with it: nothing, or one error, the first met; or a warning where it holds no reads.
     record
         The first record as it stands in the file, without its last line break; empty when there is none.
     reads
-        Number of records; None unless the whole file was read to its end.
+        Number of records; None unless the whole file was read to its end (or holds none).
     size
         Bytes of the file.
+    names
+        Names of reads, by their number from 0, evenly spread; only the first unless the whole file was read.
+    interleaved
+        Whether the first two reads are the mates of one pair.
     """
 
     path: str
@@ -61,21 +68,18 @@ class Fastq:
     record: bytes = b""
     reads: int | None = None
     size: int = 0
+    names: Mapping[int, str] = field(default_factory=dict, repr=False)
+    interleaved: bool = False
 
     @property
     def name(self) -> str:
         """Name of the first read, up to the first white space."""
-        words = self.record.split(b"\n", 1)[0][1:].split()
-        return words[0].decode(errors="replace") if words else ""
+        return name_of(header_of(self.record))
 
     @property
     def mate(self) -> int | None:
         """Mate (1 or 2) that the first header states (``name/1`` or ``name 1:N:0:``), None where it states none."""
-        words = self.record.split(b"\n", 1)[0][1:].split()
-        if words and words[0][-2:] in (b"/1", b"/2"):
-            return int(words[0][-1:])
-        stated = _COMMENT_MATE.match(words[1]) if len(words) > 1 else None
-        return int(stated.group(1)) if stated else None
+        return mate_of(header_of(self.record))
 
 
 class _BadFastqError(Exception):
@@ -122,23 +126,33 @@ def inspect_fastq(path: str | Path, whole: bool = True) -> Fastq:
                 raise _BadFastqError("not gzip though its name ends in .gz", "compress it with gzip, or rename it")
             step = _READ_BYTES if whole else _GLANCE_BYTES
             blocks = _inflated(stream, step) if zipped else iter(lambda: stream.read(step), b"")
-            record, reads = _scan(blocks, whole)
+            seen = _scan(blocks, whole)
     except _BadFastqError as error:
         return Fastq(file, (Problem(error.message, error.fix, file, error.line),))
     except OSError as error:
         words = (error.strerror or str(error)).lower()
         return Fastq(file, (Problem(f"cannot be read ({words})", "correct the path or its rights", file),))
-    return Fastq(file, (), record, reads, size)
+    problems: tuple[Problem, ...] = ()
+    if seen.reads == 0:
+        fix = "copy it again if it should; else go on: a sample without reads is flagged"
+        problems = (Problem("the file holds no reads", fix, file, level="warning"),)
+    reads = seen.reads if whole or problems else None
+    return Fastq(file, problems, seen.first, reads, size, seen.names, seen.paired)
 
 
 def check_pair(first: Fastq, second: Fastq) -> list[Problem]:
-    """Return what shows, in first names and numbers of reads, that two files do not hold mates of the same reads."""
+    """Return what shows, in names and numbers of reads, that two files do not hold mates of the same reads."""
     problems: list[Problem] = []
 
     def say(message: str, fix: str, level: str = "error") -> None:
         problems.append(Problem(message, fix, second.path, level="error" if level == "error" else "warning"))
 
-    if _base(first.name) != _base(second.name):
+    if 0 in (first.reads, second.reads):
+        if first.reads != second.reads:
+            found = "it holds no reads, fq1 does" if second.reads == 0 else "it holds reads, fq1 none"
+            say(found, "copy both files again: mates must correspond")
+        return problems
+    if pair_name(first.name) != pair_name(second.name):
         say(
             f"its first read is {shown(second.name)}, that of fq1 is {shown(first.name)}",
             "give the two files of one run, in the same order of reads",
@@ -147,14 +161,15 @@ def check_pair(first: Fastq, second: Fastq) -> list[Problem]:
         say(f"fq1 and fq2 both hold mates {first.mate}", "name the file of the other mates")
     elif (first.mate, second.mate) == (2, 1):
         say("fq1 holds mates 2 and fq2 mates 1", "swap them", "warning")
+    both = sorted(first.names.keys() & second.names.keys())
+    swapped = next((i for i in both if pair_name(first.names[i]) != pair_name(second.names[i])), 0)
     if first.reads is not None and second.reads is not None and first.reads != second.reads:
         say(f"it has {second.reads} reads, fq1 has {first.reads}", "copy both files again: mates must correspond")
+    elif swapped and not problems:
+        message = f"its read {swapped + 1} is {shown(second.names[swapped])}, that of fq1 is"
+        fix = "the mates are in another order: sort both files by name, or pair them again (seqkit pair)"
+        say(f"{message} {shown(first.names[swapped])}", fix)
     return problems
-
-
-def _base(name: str) -> str:
-    """Name without the mate (``/1``; ``.1`` and ``_1`` of SRA exports)."""
-    return name[:-2] if len(name) > 2 and name[-2] in "/._" and name[-1] in "12" else name
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -208,14 +223,40 @@ def _inflated(stream: BinaryIO, step: int) -> Iterator[bytes]:
         raise _BadFastqError("damaged gzip: it cannot be inflated", "copy or download it again") from None
 
 
-def _scan(blocks: Iterator[bytes], whole: bool) -> tuple[bytes, int | None]:
-    """Check the records in `blocks`; return the first one and the number of reads (None unless `whole`)."""
-    first = b""
+@dataclass
+class _Seen:
+    """What :func:`_scan` has met so far."""
+
+    first: bytes = b""
+    reads: int = 0
+    names: dict[int, str] = field(default_factory=dict)
+    paired: bool = False
+    # Only names of reads whose number is a multiple of this are kept.
+    step: int = 1
+
+    def add(self, buffer: bytes, starts: np.ndarray) -> None:
+        """Take in complete records: where each begins in `buffer`."""
+        if not self.reads:
+            self.first = b"\n".join(buffer.split(b"\n", 4)[:4])
+            _check_first(self.first)
+            if len(starts) > 1:
+                self.paired = are_mates(header_of(self.first), header_of(buffer[starts[1] : starts[1] + _HEADER_BYTES]))
+        for i in range(-self.reads % self.step, len(starts), self.step):
+            if (self.reads + i) % self.step == 0:
+                self.names[self.reads + i] = name_of(header_of(buffer[starts[i] : starts[i] + _HEADER_BYTES]))
+            if len(self.names) > _MOST_NAMES:
+                self.step *= 2
+                self.names = {number: name for number, name in self.names.items() if number % self.step == 0}
+        self.reads += len(starts)
+
+
+def _scan(blocks: Iterator[bytes], whole: bool) -> _Seen:
+    """Check the records in `blocks`: all of them, or those in the first block that holds one."""
+    seen = _Seen()
     rest = b""
-    records = 0
     for block in blocks:
         buffer = rest + block if rest else block
-        if not records:
+        if not seen.reads:
             _refuse_foreign(buffer)
             if not buffer.startswith(b"@"):
                 line = buffer.split(b"\n", 1)[0]
@@ -223,33 +264,36 @@ def _scan(blocks: Iterator[bytes], whole: bool) -> tuple[bytes, int | None]:
         if not whole:
             rest = buffer
             if rest.count(b"\n", 0, _LONGEST_LINE) >= 4 or len(rest) > _LONGEST_LINE:
-                first = b"\n".join(rest.split(b"\n", 4)[:4])
-                _check_records(np.frombuffer(first + b"\n", dtype=np.uint8), 0)
-                _check_first(first)
-                return first, None
+                first, *more = _lines(rest)
+                starts = _check_records(np.frombuffer(first, dtype=np.uint8), 0)[1]
+                if not len(starts):
+                    raise _BadFastqError("not FASTQ: a line is longer than any read", "give a FASTQ file", 1)
+                seen.add(first, starts)
+                seen.paired = bool(more) and are_mates(header_of(first), header_of(more[0]))
+                return seen
             continue
-        count, end = _check_records(np.frombuffer(buffer, dtype=np.uint8), records)
-        if count and not records:
-            first = b"\n".join(buffer.split(b"\n", 4)[:4])
-            _check_first(first)
-        records += count
+        end, starts = _check_records(np.frombuffer(buffer, dtype=np.uint8), seen.reads)
+        if len(starts):
+            seen.add(buffer, starts)
         rest = buffer[end:]
         if len(rest) > _LONGEST_LINE:
-            raise _BadFastqError("not FASTQ: a line is longer than any read", "give a FASTQ file", 4 * records + 1)
+            at = 4 * seen.reads + 1
+            raise _BadFastqError("not FASTQ: a line is longer than any read", "give a FASTQ file", at)
     if rest.strip():
         # Four lines, of which the last may lack its line break; fewer when the file was cut off.
         lines = rest.removesuffix(b"\n").split(b"\n")
         if len(lines) < 4:
             message = f"the last record is incomplete ({len(lines)} of 4 lines)"
-            raise _BadFastqError(message, "copy or download the file again", 4 * records + 1)
-        count, _ = _check_records(np.frombuffer(rest + b"\n", dtype=np.uint8), records)
-        if not records:
-            first = rest
-            _check_first(first)
-        records += count
-    if not records:
-        raise _BadFastqError("the file holds no reads", "copy it again, or remove the row")
-    return first, records if whole else None
+            raise _BadFastqError(message, "copy or download the file again", 4 * seen.reads + 1)
+        rest += b"\n"
+        seen.add(rest, _check_records(np.frombuffer(rest, dtype=np.uint8), seen.reads)[1])
+    return seen
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """Return the first four lines, with their breaks, and the next one where it is whole."""
+    lines = text.split(b"\n", 5)
+    return [b"\n".join(lines[:4]) + b"\n", *(lines[4:5] if len(lines) > 5 else [])]
 
 
 def _check_first(record: bytes) -> None:
@@ -262,12 +306,12 @@ def _check_first(record: bytes) -> None:
         raise _BadFastqError(message, "give a FASTQ file", 2)
 
 
-def _check_records(data: np.ndarray, before: int) -> tuple[int, int]:
-    """Check the complete records at the start of `data`; return their number and where the last of them ends."""
+def _check_records(data: np.ndarray, before: int) -> tuple[int, np.ndarray]:
+    """Check the complete records at the start of `data`; return where the last of them ends, and where each begins."""
     breaks = np.flatnonzero(data == ord("\n"))
     count = len(breaks) // 4
     if not count:
-        return 0, 0
+        return 0, np.empty(0, dtype=int)
     ends = breaks[: 4 * count]
     starts = np.concatenate(([0], ends[:-1] + 1))
     lengths = (ends - starts).reshape(-1, 4)
@@ -287,7 +331,7 @@ def _check_records(data: np.ndarray, before: int) -> tuple[int, int]:
             raise _BadFastqError(message, "give a FASTQ file with four lines for each read", line + 2)
         message = f"a read has {lengths[i, 1]} bases and {lengths[i, 3]} qualities"
         raise _BadFastqError(message, "copy or download the file again", line + 3)
-    return count, int(ends[-1]) + 1
+    return int(ends[-1]) + 1, starts[:, 0]
 
 
 def _not_at(line: bytes) -> str:

@@ -31,7 +31,8 @@ def read_features(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path
-        Plain or gzip TSV; the first column names the feature, the other headers are samples, cells are finite numbers.
+        BIOM table, or plain or gzip TSV: the first column names the feature, the other headers are samples, cells are
+        finite numbers.
         Comment lines (``#...``) before the header are skipped; a header that itself starts with ``#`` is understood.
         Feature and sample names stay strings; quotes around a cell are taken off. An empty cell is missing (NaN).
 
@@ -45,7 +46,10 @@ def read_features(path: str | Path) -> pd.DataFrame:
     InputError
         With every problem (of cells that are not numbers, the first 100).
     """
-    return parse_features(open_text(path), str(path))
+    # Imported late: few tables are of that kind.
+    from microbiome.profilers.biom import biom_features, is_biom
+
+    return biom_features(path) if is_biom(path) else parse_features(open_text(path), str(path))
 
 
 def parse_features(text: str, name: str) -> pd.DataFrame:
@@ -74,7 +78,7 @@ def parse_features(text: str, name: str) -> pd.DataFrame:
             message = f"feature {shown(feature)} stands already in line {seen[feature]}"
             problems.append(Problem(message, "keep one row per feature", name, number, value=feature))
             continue
-        if not feature:
+        if not feature.strip():
             problems.append(Problem("the feature has no name", "name it or remove the row", name, number))
             continue
         seen[feature] = number

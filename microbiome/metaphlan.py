@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,18 @@ import pandas as pd
 
 from microbiome.errors import InputError, Problem, collecting, raise_problems
 from microbiome.features import closed, feature_abundance
-from microbiome.files import open_text, write_text
+from microbiome.files import write_pieces
 from microbiome.metaphlan_combine import combination_problems
-from microbiome.metaphlan_format import HEADER_STARTS, RANKS, ParsedTable, is_clade_row, parse_metaphlan
+from microbiome.metaphlan_format import HEADER_STARTS, RANKS, ParsedTable, is_clade_row, profiler_of
+from microbiome.metaphlan_merge import Gathered, clade_order, merged_pieces
+from microbiome.profilers import Taxonomy, has_clades, parse_profile
 
 __all__ = [
     "RANKS",
     "MetaphlanTable",
     "abundance_of",
     "is_metaphlan",
+    "merge_files",
     "merge_profiles",
     "read_abundance",
     "read_metaphlan",
@@ -61,14 +64,17 @@ class MetaphlanTable:
     clade_reads: Mapping[str, pd.Series] = field(default_factory=dict)
 
 
-def read_metaphlan(paths: str | Path | Iterable[str | Path]) -> MetaphlanTable:
-    """Read any mix of single and merged MetaPhlAn tables, plain or gzip, into one.
+def read_metaphlan(paths: str | Path | Iterable[str | Path], taxonomy: Taxonomy | None = None) -> MetaphlanTable:
+    """Read profiles into one: MetaPhlAn tables, single or merged, or those of another profiler, plain or gzip.
 
     Parameters
     ----------
     paths
         One path or several. The sample of a single table is named after its ``#SampleID`` line, or, where that is
-        MetaPhlAn's default, after the file without its extension and ``_profile``.
+        MetaPhlAn's default, after the file without its extension and ``_profile``. Which profiler a file is of is told
+        by its content (:func:`microbiome.profilers.parse_profile`).
+    taxonomy
+        Lineages, for tables of other profilers that have none.
 
     Raises
     ------
@@ -82,22 +88,22 @@ def read_metaphlan(paths: str | Path | Iterable[str | Path]) -> MetaphlanTable:
         raise InputError("no profile was given; name at least one MetaPhlAn table")
     problems: list[Problem] = []
     parsed: list[ParsedTable] = []
+    # Each name of a clade is held once, not once per file.
+    names: dict[str, str] = {}
     for path in files:
         with collecting(problems):
-            parsed.append(parse_metaphlan(str(path), open_text(path)))
-    problems += combination_problems(parsed)
-    raise_problems(problems)
-    for problem in problems:
-        logger.warning("%s", problem)
+            table = parse_profile(path, taxonomy)
+            parsed.append(replace(table, clades=[names.setdefault(clade, clade) for clade in table.clades]))
+    _complain(problems, parsed)
     return _combine(parsed)
 
 
-def merge_profiles(paths: Iterable[str | Path]) -> MetaphlanTable:
-    """Merge MetaPhlAn tables: :func:`read_metaphlan` under the name of its command.
+def merge_profiles(paths: Iterable[str | Path], taxonomy: Taxonomy | None = None) -> MetaphlanTable:
+    """Merge profiles: :func:`read_metaphlan` under the name of its command.
 
     Every value is that of ``merge_metaphlan_tables.py``: the union of the clades, 0 where a table lacks one.
     """
-    return read_metaphlan(paths)
+    return read_metaphlan(paths, taxonomy)
 
 
 def write_merged(table: MetaphlanTable, path: str | Path) -> None:
@@ -106,13 +112,34 @@ def write_merged(table: MetaphlanTable, path: str | Path) -> None:
     First ``#mpa_v...``, then the header ``clade_name`` and the samples, then a row of percentages per clade.
     ``UNCLASSIFIED`` comes first when any table has it; 0 where one was not estimated.
     """
-    lines = [f"#{table.database}"] if table.database else []
-    lines.append("\t".join(["clade_name", *map(str, table.percent.columns)]))
-    if table.unclassified.notna().any():
-        lines.append("\t".join(["UNCLASSIFIED", *_cells(table.unclassified.fillna(0.0).to_numpy())]))
-    values = table.percent.to_numpy()
-    lines += ["\t".join([clade, *_cells(row)]) for clade, row in zip(table.percent.index, values, strict=True)]
-    write_text("\n".join(lines) + "\n", path)
+    rows = zip(table.percent.index, table.percent.to_numpy(), strict=True)
+    write_pieces(merged_pieces(table.database, table.percent.columns, table.unclassified.to_numpy(), rows), path)
+
+
+def merge_files(paths: Iterable[str | Path], output: str | Path, taxonomy: Taxonomy | None = None) -> None:
+    """Merge profiles into a file, as :func:`merge_profiles` and :func:`write_merged` do, without the whole table.
+
+    One profile is read after the other, and only what is not 0 of it is kept: some tens of bytes per clade that a
+    profile lists, however many profiles and clades there are.
+    """
+    files = list(paths)
+    if not files:
+        raise InputError("no profile was given; name at least one MetaPhlAn table")
+    problems: list[Problem] = []
+    gathered = Gathered()
+    for path in files:
+        with collecting(problems):
+            gathered.add(parse_profile(path, taxonomy))
+    _complain(problems, gathered.tables)
+    write_pieces(gathered.pieces(), output)
+
+
+def _complain(problems: list[Problem], parsed: list[ParsedTable]) -> None:
+    """Raise what is wrong with tables, or with putting them together; log what is a warning only."""
+    found = [*problems, *combination_problems(parsed)]
+    raise_problems(found)
+    for problem in found:
+        logger.warning("%s", problem)
 
 
 def taxonomy(clades: Iterable[str]) -> pd.DataFrame:
@@ -163,7 +190,8 @@ def abundance_of(table: MetaphlanTable, rank: str = "auto", close: bool = True) 
         When the table, or a sample that has other ranks, has no row of that rank.
     """
     chosen = resolve_rank(table, rank)
-    if rank == "auto" and chosen == "species" and len(table.percent):
+    # Other profilers than MetaPhlAn have no SGBs: that goes without saying.
+    if rank == "auto" and chosen == "species" and len(table.percent) and profiler_of(table.database) == "metaphlan":
         logger.warning("the profile has no SGB rows (t__...): species are used")
     rows = rows_of_rank(table, chosen)
     values = table.percent.to_numpy()[rows].T / 100.0
@@ -212,19 +240,23 @@ def is_metaphlan(text: str) -> bool:
     return False
 
 
-def read_abundance(paths: str | Path | Iterable[str | Path], rank: str = "auto", close: bool = True) -> pd.DataFrame:
+def read_abundance(
+    paths: str | Path | Iterable[str | Path], rank: str = "auto", close: bool = True, taxonomy: Taxonomy | None = None
+) -> pd.DataFrame:
     """Read profiles of either kind into the frame that every measure takes.
 
     Parameters
     ----------
     paths
-        MetaPhlAn tables (:func:`read_metaphlan`), or **one** TSV of feature x sample (ECs, pathways, counts of any
+        Profiles (:func:`read_metaphlan`), or **one** TSV of feature x sample (ECs, pathways, counts of any
         profiler). Of HUMAnN's
         tables the rows ``UNMAPPED``, ``UNGROUPED``, ``UNINTEGRATED`` and the stratified ones (``feature|taxon``) are
         left out: they would be
         counted twice.
     rank, close
         As in :func:`abundance_of`; a feature table has no rank, and unless closed stays in its own unit.
+    taxonomy
+        As in :func:`read_metaphlan`.
 
     Returns
     -------
@@ -232,9 +264,9 @@ def read_abundance(paths: str | Path | Iterable[str | Path], rank: str = "auto",
         **sample x taxon**; a sample without anything is a row of NaN.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
-    if len(files) == 1 and not is_metaphlan(open_text(files[0])):
+    if len(files) == 1 and not has_clades(files[0]):
         return feature_abundance(files[0], close)
-    return abundance_of(read_metaphlan(files), rank, close)
+    return abundance_of(read_metaphlan(files, taxonomy), rank, close)
 
 
 def _taxon_names(lineages: Sequence[str] | pd.Index) -> list[str]:
@@ -244,12 +276,14 @@ def _taxon_names(lineages: Sequence[str] | pd.Index) -> list[str]:
 
 
 def _combine(parsed: list[ParsedTable]) -> MetaphlanTable:
-    clades = sorted({clade for table in parsed for clade in table.clades}, key=lambda name: (name.count("|"), name))
+    clades = clade_order(clade for table in parsed for clade in table.clades)
     position = {clade: i for i, clade in enumerate(clades)}
     samples = [sample for table in parsed for sample in table.samples]
-    values = np.zeros((len(clades), len(samples)))
+    # A merged table as we write it is taken as it stands.
+    whole = len(parsed) == 1 and parsed[0].clades == clades
+    values = parsed[0].percent if whole else np.zeros((len(clades), len(samples)))
     start = 0
-    for table in parsed:
+    for table in [] if whole else parsed:
         stop = start + len(table.samples)
         values[[position[clade] for clade in table.clades], start:stop] = table.percent
         start = stop
@@ -270,11 +304,3 @@ def _combine(parsed: list[ParsedTable]) -> MetaphlanTable:
             if table.clade_reads is not None
         },
     )
-
-
-def _cells(row: np.ndarray) -> list[str]:
-    # Nine in ten cells of a row are 0.
-    cells, values = ["0.0"] * len(row), row.tolist()
-    for i in np.flatnonzero(row).tolist():
-        cells[i] = repr(values[i])
-    return cells

@@ -10,7 +10,31 @@ __all__ = ["combination_problems"]
 
 def combination_problems(parsed: list[ParsedTable]) -> list[Problem]:
     """Return what keeps tables from being put together: databases, ranks that some lack, samples that stand twice."""
-    return [*_database_problems(parsed), *_rank_problems(parsed), *_sample_problems(parsed)]
+    return [
+        *_database_problems(parsed),
+        *_taxonomy_problems(parsed),
+        *_rank_problems(parsed),
+        *_sample_problems(parsed),
+    ]
+
+
+def _taxonomy_problems(parsed: list[ParsedTable]) -> list[Problem]:
+    """Find the taxonomy ids that stand for one taxon in one table and for another in the next: one for each table."""
+    problems: list[Problem] = []
+    known: dict[str, tuple[str, str]] = {}
+    for table in parsed:
+        told = False
+        for clade, ids in zip(table.clades, table.taxids or (), strict=False):
+            number = ids.rsplit("|", 1)[-1]
+            if not number:
+                continue
+            before, file = known.setdefault(number, (clade, table.file))
+            if before != clade and not told:
+                told = True
+                message = f"taxonomy id {number} is {clade} here and {before} in {file}: they are of two taxonomies"
+                fix = "profile all samples with one database"
+                problems.append(Problem(message, fix, table.file, value=number))
+    return problems
 
 
 def _rank_problems(parsed: list[ParsedTable]) -> list[Problem]:

@@ -10,8 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.number_text import numbers_of
 
-__all__ = ["HEADER_STARTS", "RANKS", "UNCLASSIFIED", "ParsedTable", "is_clade_row", "parse_metaphlan"]
+__all__ = [
+    "HEADER_STARTS",
+    "RANKS",
+    "READS_COLUMN",
+    "UNCLASSIFIED",
+    "ParsedTable",
+    "database_in",
+    "is_clade_row",
+    "parse_metaphlan",
+    "profiler_of",
+]
 
 #: Ranks by the prefix that MetaPhlAn writes before a name.
 RANKS = {
@@ -34,10 +45,11 @@ _ABUNDANCE_COLUMN = "relative_abundance"
 READS_COLUMN = "estimated_number_of_reads_from_the_clade"
 # What stands there for a clade whose reads were not estimated (3.x: the unnamed part of a clade).
 _NOT_GIVEN = "-"
-_DATABASE = re.compile(r"#(mpa_v\w+)")
+# Of a profile that was converted from that of another profiler, its name stands before that of the database.
+_DATABASE = re.compile(r"#(mpa_v\w+|(?:kraken2|bracken|sourmash|taxpasta|biom)(?::\S+)?)(?:\s|$)")
 # The sample id where none was given: MetaPhlAn's default.
 _DEFAULT_ID = re.compile(r"Metaphlan2?_Analysis")
-_READS = re.compile(r"#\s*(\d+) reads processed")
+_READS = re.compile(r"#\s*([0-9]{1,18}) reads processed")
 # Percentages are printed with five decimals; a column of many rounded values may exceed 100 by that much.
 _TOTAL_LIMIT = 100.5
 # Percent by which a rank may fall short of the kingdoms before rows must have been lost (rounding alone: < 0.01).
@@ -60,6 +72,8 @@ class ParsedTable:
         Reads processed, None where not given.
     clade_reads
         Estimated reads per clade of a single table, NaN where not given; None where the table has no such column.
+    taxids
+        Taxonomy ids of each lineage, joined by ``|``; None where they were not read.
     """
 
     file: str
@@ -70,6 +84,23 @@ class ParsedTable:
     unclassified: np.ndarray
     reads: int | None
     clade_reads: np.ndarray | None = None
+    taxids: list[str] | None = None
+
+    @property
+    def profiler(self) -> str:
+        """Which profiler it is of, as far as the database tells: ``metaphlan`` unless it says otherwise."""
+        return profiler_of(self.database)
+
+
+def database_in(line: str) -> str | None:
+    """Return the database that a line of a table names (``#mpa_v...``, ``#kraken2:standard``), None for other lines."""
+    found = _DATABASE.match(line)
+    return found[1] if found else None
+
+
+def profiler_of(database: str | None) -> str:
+    """Return the profiler that made profiles with a database of this name (``metaphlan``, ``kraken2``, ..)."""
+    return "metaphlan" if database is None or database.startswith("mpa_v") else database.partition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -101,6 +132,8 @@ def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTa
     InputError
         With all problems of the table.
     """
+    if not text.strip():
+        raise InputError(Problem("the file is empty", "copy or make it again", file))
     # Spreadsheets and data frames put quotes around names; no clade has any.
     lines = text.replace('"', "").splitlines()
     start = next((i for i, line in enumerate(lines) if is_clade_row(line)), len(lines))
@@ -132,9 +165,9 @@ def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTa
     rest = [i for i, clade in enumerate(clades) if clade in UNCLASSIFIED]
     unclassified = values[rest[-1]] if rest else np.full(len(samples), np.nan)
     kept_reads = None if clade_reads is None else clade_reads[keep]
-    parsed = ParsedTable(
-        file, database, samples, [clades[i] for i in keep], values[keep], unclassified, reads, kept_reads
-    )
+    # Taken as it is where every row is a clade: a large table is held once.
+    percent = values[keep] if rest else values
+    parsed = ParsedTable(file, database, samples, [clades[i] for i in keep], percent, unclassified, reads, kept_reads)
     raise_problems(_total_problems(parsed))
     return parsed
 
@@ -183,19 +216,22 @@ def _parse_rows(
 
     At once where all is well, else row by row to name what is not.
     """
-    # Nothing behind the last column that is needed is split off: single tables have long ones there.
-    rows = [line.split("\t", header.width) for line in lines[start:] if line and line[0] != "#"]
-    clades = [cells[0] for cells in rows]
+    rows = [line for line in lines[start:] if line and line[0] != "#"]
+    clades = [row.split("\t", 1)[0] for row in rows]
     columns, place = header.columns, header.reads
     reads: np.ndarray | None = None
     try:
         if len(columns) == 1:
-            (column,) = columns
-            values = np.array([float(cells[column]) for cells in rows])[:, None]
+            # Nothing behind the last column that is needed is split off: single tables have long ones there.
+            cut = [row.split("\t", header.width) for row in rows]
+            values = np.array([float(cells[columns[0]]) for cells in cut])[:, None]
+            if place is not None:
+                reads = np.array([_reads(cells[0], cells[place]) for cells in cut])
         else:
-            values = np.array([[float(cells[j]) for j in columns] for cells in rows]).reshape(len(rows), len(columns))
-        if place is not None:
-            reads = np.array([_reads(cells[0], cells[place]) for cells in rows])
+            # One row after the other: the cells of all rows would take ten times the memory of their numbers.
+            values = np.empty((len(rows), len(columns)))
+            for i, row in enumerate(rows):
+                values[i] = _numbers(row, header)
     except (ValueError, IndexError):
         values = np.full((len(rows), len(columns)), np.nan)
     if len(set(clades)) < len(clades) or not np.isfinite(values).all() or (values < 0).any():
@@ -206,6 +242,16 @@ def _parse_rows(
                 problems += _row_problems(file, number, line.split("\t"), header, first)
         raise_problems(problems)
     return clades, values, reads
+
+
+def _numbers(row: str, header: _Header) -> np.ndarray | list[float]:
+    """Return the numbers of a row in the columns of the samples; ValueError or IndexError where one is missing."""
+    columns = header.columns
+    last = columns[-1] if columns else 0
+    if columns and last - columns[0] + 1 == len(columns) and row.count("\t") == last:
+        return numbers_of(row.split("\t", columns[0])[columns[0]])
+    cells = row.split("\t", header.width)
+    return [float(cells[j]) for j in columns]
 
 
 def _reads(clade: str, cell: str) -> float:
@@ -279,8 +325,9 @@ def _total_problems(parsed: ParsedTable) -> list[Problem]:
             problems.append(
                 Problem(message, "give MetaPhlAn's relative abundances (percent)", parsed.file, column=sample)
             )
-        for rank in ("species", "sgb"):
-            # Every kingdom is divided wholly into species and SGBs; the ranks between may have unnamed parts.
+        # MetaPhlAn divides every kingdom wholly into species and SGBs; the ranks between may have unnamed parts. With
+        # other profilers reads may stop above the species.
+        for rank in ("species", "sgb") if parsed.profiler == "metaphlan" else ():
             if rank in totals and "kingdom" in totals and totals[rank][i] < totals["kingdom"][i] - _LOST_LIMIT:
                 message = (
                     f"the {rank} rows of sample {sample!r} sum to {totals[rank][i]:.6g} percent, its kingdoms to "

@@ -12,7 +12,7 @@ from microbiome.errors import Problem, raise_problems
 from microbiome.tables import OUTCOME_NAMES, OUTCOMES, RATE_NAMES, RATES
 from microbiome.tsv import missing_columns
 
-__all__ = ["RATE_COUNTS", "rates"]
+__all__ = ["RATE_COUNTS", "rates", "rates_of_tallies"]
 
 #: Outcomes in the numerator and in the denominator of each rate.
 RATE_COUNTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -73,25 +73,58 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     code = pd.Categorical(table["outcome"], categories=list(OUTCOME_NAMES)).codes
     donor, baseline, post = (_flags(table, name, code) for name in SOURCES)
 
-    def count(cells: np.ndarray) -> np.ndarray:
-        return np.bincount(sample[cells], minlength=len(keys)).astype(float)
-
+    cell = 4 * (donor == 1) + 2 * (baseline == 1) + (post == 1)
+    mask = _masks(table, cell) if "certainty" in table else np.zeros(len(cell), dtype=np.int64)
+    tally = np.bincount((sample * 8 + cell) * 8 + mask, minlength=64 * len(keys)).reshape(len(keys), 8, 8)
     # A source without a profile is missing in every row of its sample.
-    donor_known = count(donor < 0) == 0
-    baseline_known = count(baseline < 0) == 0
-    known = donor_known & baseline_known
+    there = [np.bincount(sample[flags < 0], minlength=len(keys)) == 0 for flags in (donor, baseline, post)]
     out: dict[str, object] = {
         name: table[name].to_numpy()[first] for name in ("subject", "sample", "day", "baseline_sample")
     }
-    counts = {name: count(code == i) for i, name in enumerate(OUTCOME_NAMES)}
-    donor_taxa, baseline_taxa, post_taxa = count(donor == 1), count(baseline == 1), count(post == 1)
-    donor_present, baseline_present = count((donor == 1) & (post == 1)), count((baseline == 1) & (post == 1))
+    out |= rates_of_tallies(tally, there[0], there[1], there[2], "certainty" in table)
+    for name in ("donor_products", "donor_products_unprofiled"):
+        if name in table:
+            out[name] = pd.array(table[name].to_numpy()[first], dtype="Int64")
+    if "certainty" in table:
+        below = np.bincount(sample[table["certainty"].to_numpy() == "below_limit"], minlength=len(keys))
+        out["below_limit"] = _integers(below, there[0] & there[1])
+    for name in ("baseline_day", "baseline_limit", "post_limit"):
+        if name in table:
+            out[name] = table[name].to_numpy()[first]
+    integers = {name: "Int64" for name in ("day", "baseline_day") if name in out}
+    return pd.DataFrame(out)[[name for name in RATES.names if name in out]].astype(integers)
+
+
+def rates_of_tallies(
+    tally: np.ndarray, donor_known: np.ndarray, baseline_known: np.ndarray, post_known: np.ndarray, bounds: bool
+) -> dict[str, object]:
+    """Return counts and rates from how many taxa of each post sample are in each cell.
+
+    Parameters
+    ----------
+    tally
+        **post sample x cell x mask**: taxa by 4 donor + 2 baseline + post detected, and by the same of the absences
+        that are unsure.
+    donor_known, baseline_known, post_known
+        Whether the source has a profile, per post sample.
+    bounds
+        Also ``RATE_low`` and ``RATE_high``.
+
+    Returns
+    -------
+    dict
+        Columns of :data:`microbiome.tables.RATES` by name.
+    """
+    known = donor_known & baseline_known
+    cells = tally.sum(axis=2).astype(float)
+    counts = {name: cells[:, CELLS.index(name)] for name in OUTCOME_NAMES}
+    donor_taxa, baseline_taxa, post_taxa = (cells[:, [c for c in range(8) if c & bit]].sum(axis=1) for bit in (4, 2, 1))
+    donor_present, baseline_present = cells[:, 5] + cells[:, 7], cells[:, 3] + cells[:, 7]
     lost = baseline_taxa - baseline_present
-    for name, number in counts.items():
-        out[name] = _integers(number, known)
+    out: dict[str, object] = {name: _integers(number, known) for name, number in counts.items()}
     out["donor_taxa"] = _integers(donor_taxa, donor_known)
     out["baseline_taxa"] = _integers(baseline_taxa, baseline_known)
-    out["post_taxa"] = _integers(post_taxa, count(post < 0) == 0)
+    out["post_taxa"] = _integers(post_taxa, post_known)
     out["donor_taxa_present"] = _integers(donor_present, donor_known)
     out["baseline_taxa_present"] = _integers(baseline_present, baseline_known)
     out["lost_taxa"] = _integers(lost, baseline_known)
@@ -101,25 +134,14 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     out["depletion_rate_donor_absent"] = _ratio(depleted, depleted + counts["persisted"], known)
     out["donor_recovery"] = _ratio(donor_present, donor_taxa, donor_known)
     out["baseline_recovery"] = _ratio(baseline_present, baseline_taxa, baseline_known)
-    for name in ("donor_products", "donor_products_unprofiled"):
-        if name in table:
-            out[name] = pd.array(table[name].to_numpy()[first], dtype="Int64")
-    if "certainty" in table:
-        # Where a source is unknown the calls are, too: bounds then are those of the rate itself.
-        cell = 4 * (donor == 1) + 2 * (baseline == 1) + (post == 1)
-        mask = _masks(table, cell)
-        for name in RATE_NAMES:
-            rate = np.asarray(out[name], dtype=float)
-            low, high = (_bound(sample, cell, mask, len(keys), name, side) for side in (0, 1))
-            defined = ~np.isnan(rate)
-            out[f"{name}_low"] = np.where(defined, np.fmin(low, rate), np.nan)
-            out[f"{name}_high"] = np.where(defined, np.fmax(high, rate), np.nan)
-        out["below_limit"] = _integers(count(table["certainty"].to_numpy() == "below_limit"), known)
-    for name in ("baseline_day", "baseline_limit", "post_limit"):
-        if name in table:
-            out[name] = table[name].to_numpy()[first]
-    integers = {name: "Int64" for name in ("day", "baseline_day") if name in out}
-    return pd.DataFrame(out)[[name for name in RATES.names if name in out]].astype(integers)
+    # Where a source is unknown the calls are, too: bounds then are those of the rate itself.
+    for name in RATE_NAMES if bounds else ():
+        rate = np.asarray(out[name], dtype=float)
+        low, high = (_bound(tally, name, side) for side in (0, 1))
+        defined = ~np.isnan(rate)
+        out[f"{name}_low"] = np.where(defined, np.fmin(low, rate), np.nan)
+        out[f"{name}_high"] = np.where(defined, np.fmax(high, rate), np.nan)
+    return out
 
 
 def _bounds_of_cells() -> dict[str, np.ndarray]:
@@ -143,10 +165,9 @@ def _bounds_of_cells() -> dict[str, np.ndarray]:
 _BOUNDS = _bounds_of_cells()
 
 
-def _bound(sample: np.ndarray, cell: np.ndarray, mask: np.ndarray, size: int, rate: str, side: int) -> np.ndarray:
-    added = _BOUNDS[rate][side][cell, mask]
-    over, under = (np.bincount(sample, weights=added[:, i], minlength=size) for i in (0, 1))
-    return _ratio(over, under, np.ones(size, dtype=bool))
+def _bound(tally: np.ndarray, rate: str, side: int) -> np.ndarray:
+    over, under = (np.einsum("scm,cm->s", tally, _BOUNDS[rate][side][..., i].astype(tally.dtype)) for i in (0, 1))
+    return _ratio(over.astype(float), under.astype(float), np.ones(len(tally), dtype=bool))
 
 
 def _masks(table: pd.DataFrame, cell: np.ndarray) -> np.ndarray:

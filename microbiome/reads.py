@@ -13,7 +13,8 @@ import pandas as pd
 from microbiome.errors import InputError, Problem, collecting, raise_problems
 from microbiome.evidence import evidence_of
 from microbiome.files import open_text
-from microbiome.metaphlan import is_metaphlan, read_abundance, read_metaphlan
+from microbiome.metaphlan import read_abundance, read_metaphlan
+from microbiome.profilers import Taxonomy, has_clades
 from microbiome.tables import READS, Column, Table
 from microbiome.tsv import read_table
 
@@ -75,6 +76,7 @@ def read_accounting(
     profiled: Iterable[str | Path] = (),
     rank: str = "auto",
     rarefied: Iterable[str | Path] = (),
+    taxonomy: Taxonomy | None = None,
 ) -> pd.DataFrame:
     """Put together what each step says of the reads it got and gave.
 
@@ -96,6 +98,8 @@ def read_accounting(
         Which rows of the profiles are counted as taxa.
     rarefied
         Tables of the rarefaction, one per sample; none where reads were not rarefied.
+    taxonomy
+        As in :func:`microbiome.metaphlan.read_metaphlan`.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def read_accounting(
     problems += _lost("profiling", frame[last], counted["reads"])
     raise_problems(problems)
 
-    frame = frame.join(_profile_facts(list(profiles), rank))
+    frame = frame.join(_profile_facts(list(profiles), rank, taxonomy))
     flagged = counted["status"].reindex(frame.index).eq("few_reads")
     absent = frame.pop("known").isna()
     frame["status"] = "ok"
@@ -143,7 +147,7 @@ def read_accounting(
     for mask, status, reason in (
         (frame["taxa"].eq(0).fillna(False), "no_taxa", "no taxon was found"),
         (absent, "no_profile", "the profile tables have no such sample"),
-        (flagged, "few_reads", counted["reason"].reindex(frame.index)),
+        (flagged, "few_reads", counted["reason"].reindex(frame.index) + _where_lost(frame)),
     ):
         frame.loc[mask, "status"] = status
         frame.loc[mask, "reason"] = reason
@@ -151,6 +155,22 @@ def read_accounting(
     frame.loc[flagged, "unclassified"] = float("nan")
     frame = frame.reset_index()
     return frame[[name for name in READS.names if name in frame]]
+
+
+def _where_lost(frame: pd.DataFrame) -> pd.Series:
+    """Say of samples that lost half of their reads or more before the profiling at which step; empty of others."""
+    left = frame["reads_nonhost"]
+    many = left.notna() & frame["reads_raw"].notna() & (2 * left <= frame["reads_raw"])
+    said = {}
+    for sample, row in frame[many.fillna(False)].iterrows():
+        if row["reads_raw"] == 0:
+            said[sample] = "; the FASTQ files hold no reads"
+            continue
+        trimmed, host = row["reads_raw"] - row["reads_trimmed"], row["reads_trimmed"] - left[sample]
+        said[sample] = (
+            f"; of {row['reads_raw']} reads fastp left out {trimmed} (short, poor, N), {host} are of the host"
+        )
+    return pd.Series(said, index=frame.index, dtype=object).fillna("")
 
 
 def _stack(paths: Iterable[str | Path], table: Table) -> pd.DataFrame:
@@ -198,16 +218,16 @@ def _lost(step: str, gave: pd.Series, got: pd.Series) -> list[Problem]:
     ]
 
 
-def _profile_facts(profiles: list[str | Path], rank: str) -> pd.DataFrame:
+def _profile_facts(profiles: list[str | Path], rank: str, taxonomy: Taxonomy | None) -> pd.DataFrame:
     """Return reads used, unclassified fraction and number of taxa per sample with a column in the tables."""
-    abundance = read_abundance(profiles, rank)
+    abundance = read_abundance(profiles, rank, taxonomy=taxonomy)
     facts = pd.DataFrame({"known": True, "taxa": (abundance > 0).sum(axis=1).astype("Int64")}, index=abundance.index)
     facts["reads_profiled"] = pd.Series(pd.NA, index=facts.index, dtype="Int64")
     facts["unclassified"] = float("nan")
     facts["reads_per_abundance"] = float("nan")
     facts["fewest_reads"] = pd.Series(pd.NA, index=facts.index, dtype="Int64")
-    if is_metaphlan(open_text(profiles[0])):
-        table = read_metaphlan(profiles)
+    if has_clades(profiles[0]):
+        table = read_metaphlan(profiles, taxonomy)
         facts["reads_profiled"] = table.reads_processed
         # Dividing by 100 leaves noise in the last digit.
         facts["unclassified"] = (table.unclassified / 100).round(12)

@@ -8,6 +8,7 @@ from collections import defaultdict
 import pandas as pd
 
 from microbiome.errors import Problem
+from microbiome.name_checks import twin_problems
 from microbiome.response import responder
 from microbiome.study_tables import Study
 from microbiome.validation import did_you_mean
@@ -41,7 +42,25 @@ def study_problems(
         *_subject_problems(study, samples_file, subjects_file),
         *(_treated_without_dose(study, subjects_file) if with_doses else []),
         *_dose_problems(study, doses_file),
+        *_twins(study, samples_file, subjects_file, doses_file),
     ]
+
+
+def _twins(study: Study, samples_file: str, subjects_file: str, doses_file: str) -> list[Problem]:
+    """Find samples, and subjects of any table, that differ in capitals or in how their accents are written only."""
+    samples = [(name, samples_file, int(line), "sample") for line, name in study.samples["sample"].items() if name]
+    subjects = [
+        (name, file, int(line), column)
+        for frame, file, column in (
+            (study.samples, samples_file, "subject"),
+            (study.subjects, subjects_file, "subject"),
+            (study.doses, doses_file, "subject"),
+            (study.doses, doses_file, "donor"),
+        )
+        for line, name in frame[column].items()
+        if name
+    ]
+    return [*twin_problems("sample", samples, named_files=True), *twin_problems("subject", subjects)]
 
 
 def _sample_problems(study: Study, file: str, allow_missing_baseline: bool) -> list[Problem]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from microbiome.errors import Problem
 
-__all__ = ["HUMANN_TOOLS", "STRAINPHLAN_TOOLS", "TOOLS", "Tool", "check_tools", "version_in"]
+__all__ = [
+    "BRACKEN",
+    "HUMANN_TOOLS",
+    "KRAKEN2",
+    "SOURMASH",
+    "STRAINPHLAN_TOOLS",
+    "TOOLS",
+    "Tool",
+    "check_tools",
+    "installed_version",
+    "version_in",
+]
 
 # MetaPhlAn takes seconds to print its version, more on a network drive.
 _TIMEOUT = 120.0
@@ -37,6 +50,11 @@ TOOLS = (
     Tool("multiqc", "1.12", "sums up the quality control"),
 )
 
+#: Programs that profile in MetaPhlAn's place.
+KRAKEN2 = Tool("kraken2", "2.1", "classifies reads")
+BRACKEN = Tool("bracken", "2.7", "estimates the reads of species", "-v")
+SOURMASH = Tool("sourmash", "4.8", "finds genomes in reads")
+
 #: What StrainPhlAn calls besides.
 STRAINPHLAN_TOOLS = (
     Tool("strainphlan", "4.1", "makes trees of strains", package="metaphlan"),
@@ -59,6 +77,33 @@ def version_in(text: str) -> str:
     # Bowtie 2 prints its path first, which may hold other numbers.
     found = _STATED.search(text) or _BARE.search(text)
     return found.group(1) if found else ""
+
+
+def installed_version(name: str) -> str:
+    """Return the version of a program on PATH; empty where it is not there or does not tell.
+
+    ``A/B`` is the B that A finds: A's own folder comes first.
+    """
+    host, _, called = name.rpartition("/")
+    first = shutil.which(host) if host else None
+    path = os.environ.get("PATH", os.defpath)
+    path = os.pathsep.join([str(Path(first).resolve().parent), path]) if first else path
+    program = shutil.which(called, path=path)
+    if program is None:
+        return ""
+    known = {tool.name: tool.option for tool in (*TOOLS, KRAKEN2, BRACKEN, SOURMASH, *STRAINPHLAN_TOOLS, *HUMANN_TOOLS)}
+    try:
+        done = subprocess.run(  # noqa: S603 - a program that made the results, no shell
+            [program, known.get(called, "--version")],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
+            env=os.environ | {"PATH": path},
+        )
+    except (subprocess.TimeoutExpired, OSError):
+        return ""
+    return version_in((done.stdout + b"\n" + done.stderr).decode(errors="replace"))
 
 
 def check_tools(tools: Iterable[Tool] = TOOLS) -> list[Problem]:

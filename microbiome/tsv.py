@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.files import BOM, decoded, open_text, write_text
+from microbiome.files import BOM, decoded, open_text, write_pieces
+from microbiome.table_text import table_pieces
 from microbiome.tables import Column, Table
 from microbiome.validation import check_header, check_key, convert, typed
 
@@ -23,6 +27,8 @@ __all__ = [
     "write_table",
 ]
 
+# Lines of comment before a header.
+_MOST_COMMENTS = 1000
 _NUMERIC_DTYPES = {"integer": "Int64", "flag": "Int64", "number": "float64"}
 
 
@@ -138,19 +144,22 @@ def read_result(path: str | Path, table: Table) -> pd.DataFrame:
         Types as in :func:`parse_table`; the index is 0, 1, 2, ...
     """
     text = open_text(path)
-    skip = 0
-    for line in text.split("\n", 1000):
-        if not line.startswith("#"):
-            break
-        skip += 1
+    # Offsets, not pieces: a table of millions of rows is held once.
+    skip, start = 0, 0
+    while text.startswith("#", start) and skip < _MOST_COMMENTS:
+        skip, start = skip + 1, text.find("\n", start) + 1 or len(text)
     declared = {column.name: column for column in table.columns}
     try:
-        names = next(csv.reader([text.split("\n", skip + 1)[skip].rstrip("\r")], delimiter="\t"), [])
+        end = text.find("\n", start)
+        names = next(csv.reader([text[start : end if end >= 0 else None].rstrip("\r")], delimiter="\t"), [])
         numeric = {
             n: _NUMERIC_DTYPES[declared[n].kind] for n in names if n in declared and declared[n].kind in _NUMERIC_DTYPES
         }
+        tabs = text.count("\t", start) if '"' not in text else re.sub('"[^"]*"', "", text[start:]).count("\t")
+        data = text.encode()
+        del text
         frame = pd.read_csv(
-            io.StringIO(text),
+            io.BytesIO(data),
             sep="\t",
             skiprows=skip,
             dtype={n: numeric.get(n, "object") for n in names},
@@ -159,16 +168,26 @@ def read_result(path: str | Path, table: Table) -> pd.DataFrame:
             quoting=csv.QUOTE_MINIMAL,
             float_precision="round_trip",
         )
-        # A row that is cut off is filled up with missing cells by the fast parser.
-        whole = '"' in text or text[text.index(names[0]) :].count("\t") == (len(names) - 1) * (len(frame) + 1)
-        if whole and len(set(names)) == len(names) and _is_valid(frame, table):
-            strings = [n for n in names if n not in numeric]
-            return frame.astype(dict.fromkeys(strings, "object")).where(
-                frame.notna() | ~frame.columns.isin(strings), None
-            )
-    except (ValueError, IndexError, pd.errors.ParserError):
+        del data
+        # A row that is cut off is filled up with missing cells by the fast parser; one that is too long makes an index.
+        whole = tabs == (len(names) - 1) * (len(frame) + 1)
+        whole = whole and isinstance(frame.index, pd.RangeIndex) and list(frame.columns) == names
+        if whole and not check_header(names, skip + 1, table, "")[1] and _is_valid(frame, table):
+            return frame.assign(**{n: _texts(frame[n]) for n in names if n not in numeric})
+    except (ValueError, LookupError, TypeError, OverflowError, csv.Error):
+        # Whatever the fast parser stumbles over, the strict one names.
         pass
     return read_table(path, table).reset_index(drop=True)
+
+
+def _texts(cells: pd.Series) -> np.ndarray:
+    """Return the texts of a column, missing ones as None."""
+    texts = cells.to_numpy(dtype=object)
+    missing = cells.isna().to_numpy()
+    if missing.any():
+        texts = texts.copy()
+        texts[missing] = None
+    return texts
 
 
 def _is_valid(frame: pd.DataFrame, table: Table) -> bool:
@@ -182,6 +201,9 @@ def _is_valid(frame: pd.DataFrame, table: Table) -> bool:
         if column.filled and cells.isna().any():
             return False
         there = cells.dropna()
+        # Each name stands in many rows.
+        if column.kind in ("id", "path") and not all(_is_name(name, column) for name in there.unique()):
+            return False
         if column.kind == "choice" and not there.isin(column.allowed).all():
             return False
         if column.kind == "flag" and not there.isin((0, 1)).all():
@@ -190,6 +212,12 @@ def _is_valid(frame: pd.DataFrame, table: Table) -> bool:
         if (low is not None and (there < low).any()) or (high is not None and (there > high).any()):
             return False
     return not table.key or not frame.duplicated(list(table.key)).any()
+
+
+def _is_name(cell: str, column: Column) -> bool:
+    if not cell.isprintable() or cell != cell.strip():
+        return False
+    return not column.pattern or re.fullmatch(column.pattern, cell) is not None
 
 
 def write_table(frame: pd.DataFrame, path: str | Path, comments: Sequence[str] = ()) -> None:
@@ -210,17 +238,18 @@ def write_table(frame: pd.DataFrame, path: str | Path, comments: Sequence[str] =
     What :func:`read_table` reads back is the same but for rows without any content, which it passes over, and white
     space around text.
     """
+    head = "".join(f"# {line}\n" for comment in comments for line in comment.splitlines() or [""])
+    pieces = table_pieces(frame)
+    if pieces is not None:
+        write_pieces(itertools.chain([head], pieces), path)
+        return
     buffer = io.StringIO()
-    for comment in comments:
-        buffer.writelines(f"# {line}\n" for line in comment.splitlines() or [""])
-    start = buffer.tell()
     frame.to_csv(buffer, sep="\t", index=False, na_rep="", lineterminator="\n")
     if "\r" in buffer.getvalue():
         # The csv module does not quote a lone carriage return, which readers take for the end of the line.
-        buffer.seek(start)
-        buffer.truncate()
+        buffer = io.StringIO()
         frame.to_csv(buffer, sep="\t", index=False, na_rep="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    write_text(buffer.getvalue(), path)
+    write_pieces([head, buffer.getvalue()], path)
 
 
 def missing_columns(frame: pd.DataFrame, table: Table, source: str) -> list[Problem]:
@@ -260,6 +289,9 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
             problem = Problem('a quote (") opens a cell here and is never closed', "remove or close it", line=line)
         elif "expected after" in str(error):
             problem = Problem('a cell goes on after its closing quote (")', "remove the quotes", line=line)
+        elif "field larger" in str(error):
+            fix = "look at this line: something else was pasted into it, or a quote is missing"
+            problem = Problem(f"a cell has more than {csv.field_size_limit()} characters", fix, line=line)
         else:
             problem = Problem(f"not a tab-separated table ({error})", "export it again as TSV", line=line)
         raise InputError(problem) from None

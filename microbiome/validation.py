@@ -6,6 +6,7 @@ import difflib
 import functools
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
@@ -13,11 +14,18 @@ import pandas as pd
 from microbiome.errors import Problem
 from microbiome.tables import Column, Table
 
-__all__ = ["check_header", "check_key", "convert", "did_you_mean", "is_number", "shown", "typed"]
+__all__ = ["check_header", "check_key", "convert", "did_you_mean", "is_number", "shown", "typed", "visible"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0+)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _MOST_COMPARED = 300
+# File systems take names of 255 bytes, and programs put something behind them.
+_LONGEST_NAME = 150
+# Zero width, soft hyphen, direction marks and byte-order mark are nothing; no-break blanks are blanks.
+_UNSEEN = {
+    **dict.fromkeys((0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)), None),
+    **dict.fromkeys((0xA0, 0x2007, 0x202F), " "),
+}
 _SEPARATORS = ((",", "commas"), (";", "semicolons"), ("|", "bars"), (" ", "spaces"))
 
 
@@ -30,6 +38,11 @@ def shown(cell: str) -> str:
     """Quote a cell for a message, shortened where it is long, with invisible characters made visible."""
     text = ascii(cell) if not cell.isprintable() else repr(cell)
     return text if len(text) <= 80 else f"{text[:76]}...{text[0]}"
+
+
+def visible(cell: str) -> str:
+    """Return a cell without the characters of no width that programs and web pages leave in it, blanks as blanks."""
+    return cell.translate(_UNSEEN).strip()
 
 
 def did_you_mean(word: str, words: Collection[str | None]) -> str:
@@ -48,7 +61,8 @@ def _bare_names(words: frozenset[str | None]) -> dict[str, str]:
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()
+    # In one way where Unicode has several: e and an accent, or one letter; full and half width.
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name)).casefold()
 
 
 def check_header(header: Sequence[str], line: int, table: Table, file: str) -> tuple[list[str], list[Problem]]:
@@ -91,6 +105,11 @@ def check_header(header: Sequence[str], line: int, table: Table, file: str) -> t
             )
         elif not name:
             problems.append(Problem(f"column {position} has no name", "name it or remove it", file, line))
+        if not name.isprintable():
+            bare = visible(name)
+            message = f"the column name {shown(name)} has an invisible character"
+            problems.append(Problem(message, f"write {bare!r}", file, line, bare, cell))
+            name = bare
         lower = name.lower()
         if name not in declared and lower in declared and lower not in present:
             problems.append(
@@ -165,6 +184,13 @@ def convert(
         value: str | int | float | None = None
         if column.kind in ("id", "text", "path"):
             value = cell
+            if column.kind == "text" and visible(cell) != cell:
+                # Two groups that look the same are never meant.
+                value = visible(cell) or None
+                say(f"{shown(cell)} has an invisible character", f"write {shown(value or '')}", "warning")
+            if pattern is not None and len(cell) > _LONGEST_NAME:
+                fix = f"use at most {_LONGEST_NAME}: files are named after it"
+                say(f"{shown(cell)} has {len(cell)} characters", fix)
             if pattern is not None and not pattern.fullmatch(cell):
                 fix = "use letters, digits, '.', '_' and '-' only, a letter or digit first"
                 say(f"{shown(cell)} is not a legal {column.name} name", fix)

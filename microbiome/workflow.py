@@ -6,19 +6,21 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from microbiome.config import expand_profiles, validate_config
 from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.files import open_text
-from microbiome.metaphlan import is_metaphlan
-from microbiome.tables import SUBJECTS, UNITS
+from microbiome.profilers import has_clades
+from microbiome.tables import ID_PATTERN, SUBJECTS, UNITS
 from microbiome.tsv import parse_table, read_table
 from microbiome.workflow_association import AssociationPlan
 from microbiome.workflow_clinical import ClinicalPlan
 from microbiome.workflow_function import FunctionPlan
+from microbiome.workflow_kept import kept_files
 from microbiome.workflow_options import file_words
+from microbiome.workflow_profilers import ProfilerPlan
 from microbiome.workflow_strains import StrainPlan
 
 __all__ = ["Plan", "Unit", "prepare", "read_plan"]
@@ -53,7 +55,7 @@ class Plan:
     profiles
         Finished profiles; empty when starting from FASTQ.
     metaphlan
-        The profiles are MetaPhlAn tables and not one table of any other features.
+        The profiles are those of MetaPhlAn, or another profiler, and not one table of any other features.
     columns
         What subjects can be grouped by: the columns of the subjects table, and ``responder`` where it can be derived.
     """
@@ -63,6 +65,38 @@ class Plan:
     profiles: tuple[str, ...] = ()
     metaphlan: bool = True
     columns: frozenset[str] = frozenset()
+
+    # ------------------------------------------------------------------ parts of the work
+
+    @cached_property
+    def profilers(self) -> ProfilerPlan:
+        """The work of other profilers than MetaPhlAn."""
+        return ProfilerPlan(self)
+
+    @cached_property
+    def strains(self) -> StrainPlan:
+        """The work on strains."""
+        return StrainPlan(self)
+
+    @cached_property
+    def functions(self) -> FunctionPlan:
+        """The work on functions."""
+        return FunctionPlan(self)
+
+    @cached_property
+    def clinical(self) -> ClinicalPlan:
+        """The work on patients and donors."""
+        return ClinicalPlan(self)
+
+    @cached_property
+    def associations(self) -> AssociationPlan:
+        """The associations."""
+        return AssociationPlan(self)
+
+    @property
+    def parts(self) -> tuple[StrainPlan, FunctionPlan, ClinicalPlan, AssociationPlan]:
+        """All of them."""
+        return self.strains, self.functions, self.clinical, self.associations
 
     # ------------------------------------------------------------------ samples and their reads
 
@@ -76,8 +110,14 @@ class Plan:
         return all(unit.fq2 is not None for unit in self.units[sample])
 
     def pattern(self, paired: bool) -> str:
-        """Return a regular expression that matches exactly the samples with paired, or with single, reads."""
+        """Return a regular expression that matches the samples with paired, or with single, reads, and no others.
+
+        Where all samples are of one kind it is that of any name: every job on a cluster compiles it for every file of
+        four rules.
+        """
         names = [re.escape(sample) for sample in self.samples if self.paired(sample) == paired]
+        if len(names) == len(self.samples) > 0:
+            return ID_PATTERN
         return "|".join(names) if names else "(?!)"
 
     def unit_names(self, sample: str) -> list[str]:
@@ -110,10 +150,20 @@ class Plan:
         """One result file per sample with FASTQ files; `pattern` holds ``{sample}`` and is relative to the results."""
         return [f"{self.config['results']}/{pattern}".replace("{sample}", sample) for sample in self.samples]
 
+    def list_path(self, name: str) -> str:
+        """File that a list of :class:`microbiome.workflow_lists.FileLists` is written to."""
+        return f"{self.config['results']}/lists/{name}.txt"
+
     # ------------------------------------------------------------------ databases
 
     def database_files(self) -> list[str]:
-        """Files of the MetaPhlAn database that profiling reads."""
+        """Files of the database that profiling reads."""
+        if self.config["profiler"] != "metaphlan":
+            return self.profilers.database_files()
+        return list(self._database_files)
+
+    @cached_property
+    def _database_files(self) -> list[str]:
         folder, index = self.config["metaphlan"]["database"], self.config["metaphlan"]["index"]
         if not (self.config["units"] and folder and index):
             return []
@@ -121,6 +171,10 @@ class Plan:
 
     def host_files(self) -> list[str]:
         """Files of the bowtie2 index of the host."""
+        return list(self._host_files)
+
+    @cached_property
+    def _host_files(self) -> list[str]:
         prefix = Path(self.config["host_index"])
         return sorted(map(str, prefix.parent.glob(f"{prefix.name}.*bt2*"))) if self.config["host_index"] else []
 
@@ -128,8 +182,15 @@ class Plan:
 
     def megabytes(self, sample: str) -> float:
         """Size of all FASTQ files of a sample on disk; a missing one counts nothing (``check`` reports it)."""
-        files = [Path(file) for mate in (1, 2) for file in self.fastq(sample, mate)]
-        return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+        if sample not in self._megabytes:
+            files = [Path(file) for mate in (1, 2) for file in self.fastq(sample, mate)]
+            self._megabytes[sample] = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+        return self._megabytes[sample]
+
+    @cached_property
+    def _megabytes(self) -> dict[str, float]:
+        # Asked for by eight rules, threads and run time each: on a file system that stalls once is enough.
+        return {}
 
     def threads(self, sample: str, most: int) -> int:
         """Threads worth giving to a sample: small ones get one, so that as many samples as possible run at a time."""
@@ -141,7 +202,16 @@ class Plan:
 
     def memory(self, index: Sequence[str], besides: int) -> int:
         """Memory (MB) of a mapping: the whole index, and something besides."""
-        return int(1.1 * sum(Path(file).stat().st_size for file in index) / 1e6 + besides)
+        return int(1.1 * self._bytes_of(tuple(index)) / 1e6 + besides)
+
+    def _bytes_of(self, index: tuple[str, ...]) -> int:
+        if index not in self._index_bytes:
+            self._index_bytes[index] = sum(Path(file).stat().st_size for file in index)
+        return self._index_bytes[index]
+
+    @cached_property
+    def _index_bytes(self) -> dict[tuple[str, ...], int]:
+        return {}
 
     # ------------------------------------------------------------------ profiles, tables and options of the commands
 
@@ -163,16 +233,21 @@ class Plan:
         """Return the merged profile, where it tells the species, genus and family of taxa."""
         return [self.profile] if self.metaphlan else []
 
-    def tables(self) -> list[str]:
-        """Tables of the study that are given."""
-        return [self.config[key] for key in ("samples", "subjects", "doses") if self.config[key]]
+    def tables(self, *keys: str) -> list[str]:
+        """Tables of the study (or those of them in `keys`) that are given; a job reruns when one of its own changes."""
+        return [self.config[key] for key in keys or ("samples", "subjects", "doses") if self.config[key]]
+
+    def outcome_tables(self) -> list[str]:
+        """Return the names of the tables that outcomes depend on: subjects tell groups, which a repair may ask for."""
+        repaired = self.config["detection"]["repair"] == "auto"
+        return ["samples", "subjects", "doses"] if repaired else ["samples", "doses"]
 
     def other_inputs(self) -> list[str]:
         """Return the other finished tables that are given: of patients, molecules, functions and strains."""
         config = self.config
         files = [config[name] for name in ("lesions", "toxicities", "treatments")] + [config["donors"]["lists"]]
         files += [entry[name] for entry in config["tables"].values() for name in ("file", "limits")]
-        strains, functions = StrainPlan(self), FunctionPlan(self)
+        strains, functions = self.strains, self.functions
         files += strains.sources() if strains.method == "distances" else []
         files += strains.alleles() if config["strains"]["alleles"] else []
         files += (
@@ -237,8 +312,8 @@ class Plan:
         for kind in _BY_COLUMN:
             options += [f"--{kind}", *self.grouped(kind)]
         options += [] if self.config["diversity"]["alpha"] else ["--alpha", ""]
-        for plan in (StrainPlan(self), FunctionPlan(self), ClinicalPlan(self), AssociationPlan(self)):
-            options += plan.report_options()
+        for part in self.parts:
+            options += part.report_options()
         return shlex.join(options)
 
     # ------------------------------------------------------------------ results
@@ -256,15 +331,13 @@ class Plan:
             kinds += ["permanova"] if diversity["permanova"]["factors"] else []
             names += [f"diversity/{kind}_{metric}.tsv" for kind in kinds]
         compared = [path for kind in _BY_COLUMN for path in self.grouped(kind)]
-        plans = (StrainPlan(self), FunctionPlan(self), ClinicalPlan(self), AssociationPlan(self))
-        others = [path for plan in plans for path in plan.measured()]
+        others = [path for part in self.parts for path in part.measured()]
         return [*(f"{self.config['results']}/{name}" for name in names), *compared, *others]
 
     def targets(self) -> list[str]:
         """All results of a run."""
-        kept = self.per_sample("profiles/{sample}.sam.bz2") if self.config["metaphlan"]["keep_sam"] else []
         results = self.config["results"]
-        return [*self.measured(), *kept, f"{results}/provenance.json", f"{results}/report.html"]
+        return [*self.measured(), *kept_files(self), f"{results}/provenance.json", f"{results}/report.html"]
 
 
 def read_plan(config: Mapping[str, Any]) -> Plan:
@@ -284,8 +357,8 @@ def read_plan(config: Mapping[str, Any]) -> Plan:
         profiles = tuple(expand_profiles(config["profiles"]))
         if not profiles:
             raise InputError(Problem("no profile was found", "correct the paths", column="profiles"))
-        # One table of features is used as it stands; everything else has to be MetaPhlAn's.
-        metaphlan = len(profiles) > 1 or is_metaphlan(open_text(profiles[0]))
+        # One table of features is used as it stands; everything else has to be that of a profiler.
+        metaphlan = len(profiles) > 1 or has_clades(profiles[0])
         return Plan(config, {}, profiles, metaphlan, _groupings(config))
     table = read_table(config["units"], UNITS)
     units: dict[str, tuple[Unit, ...]] = {}

@@ -6,13 +6,13 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from microbiome.response import responder
 from microbiome.tables import RATE_NAMES, RATES
 from microbiome.tables import SUBJECTS as SUBJECTS_TABLE
 from microbiome.tsv import parse_table
-from microbiome.workflow_function import FunctionPlan
 
 if TYPE_CHECKING:
     from microbiome.workflow import Plan
@@ -51,7 +51,7 @@ class AssociationPlan:
 
         A column that is empty (nobody has a response yet, or all are NE) makes no groups, and is passed over.
         """
-        known = self._known() if self.config["subjects"] else set()
+        known = self._known if self.config["subjects"] else set()
         return [text for text in self.config["associate"]["by"] if _COMPARISON.sub("", text) in known]
 
     def names(self) -> list[str]:
@@ -112,12 +112,22 @@ class AssociationPlan:
         """Return the tables that are joined, and the window."""
         features = [f"{table}={entry['file']}" for table, entry in self.config["tables"].items()]
         window = min(self._windows(self.molecules), default=self.config["associate"]["window"])
-        return shlex.join(["--features", *features, "--profile", self.plan.profile, "--window", str(window)])
+        left = {name: entry["leave_out"] for name, entry in self.config["tables"].items() if entry["leave_out"]}
+        without = [f"{name}={','.join(columns)}" for name, columns in left.items()]
+        words = ["--features", *features, *(["--leave-out", *without] if without else [])]
+        return shlex.join([*words, "--profile", self.plan.profile, "--window", str(window)])
 
     def report_options(self) -> list[str]:
         """Return the tables that the report shows."""
-        return ["--associations", *[f"{self.folder}/associations_{name}.tsv" for name in self.names()]]
+        joins = f"{self.folder}/joins.tsv" if self.molecules else ""
+        return [
+            "--associations",
+            *[f"{self.folder}/associations_{name}.tsv" for name in self.names()],
+            "--joins",
+            joins,
+        ]
 
+    @cached_property
     def _known(self) -> set[str]:
         table = parse_table(self.config["subjects"], SUBJECTS_TABLE)[0]
         if "subject" not in table:
@@ -126,7 +136,7 @@ class AssociationPlan:
         return {name for name in self.plan.columns if name in table and table[name].notna().any()}
 
     def _functions(self) -> dict[str, str]:
-        functions = FunctionPlan(self.plan)
+        functions = self.plan.functions
         return {group: f"{functions.folder}/{group}.tsv" for group in functions.groups if group != "genefamilies"}
 
     def _windows(self, molecules: list[str]) -> list[int]:

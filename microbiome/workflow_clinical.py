@@ -7,9 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from microbiome.tables import TOXICITIES
-from microbiome.tsv import parse_table
-
 if TYPE_CHECKING:
     from microbiome.workflow import Plan
 
@@ -27,6 +24,7 @@ _REPORTED = {
     "clinical-donor-clusters": "donor_clusters",
     "clinical-donor-cluster-choice": "donor_cluster_choice",
     "donor-table": "donors",
+    "donor-spread": "donor_spread",
     "donor-taxa": "donor_taxa",
     "donor-match": "donor_match_scores",
 }
@@ -76,13 +74,8 @@ class ClinicalPlan:
 
     @property
     def timed(self) -> bool:
-        """Whether the time to an adverse event can be told: with the day of each severe one, and the follow-up."""
-        if not self.config["toxicities"] or not {"os_days", "os_event"} <= self.plan.columns:
-            return False
-        events = parse_table(self.config["toxicities"], TOXICITIES)[0]
-        if not {"day", "grade"} <= set(events.columns):
-            return True  # The check complains.
-        return not (events["day"].isna() & (events["grade"] >= self.config["clinical"]["grade"])).fillna(False).any()
+        """Whether the time to an adverse event can be told: with events and the follow-up."""
+        return bool(self.config["toxicities"]) and {"os_days", "os_event"} <= self.plan.columns
 
     @property
     def dosed(self) -> bool:

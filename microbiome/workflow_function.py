@@ -54,7 +54,7 @@ class FunctionPlan:
     def _given(self) -> dict[str, list[str]]:
         return function_files(self.config) if self.method == "tables" else {}
 
-    @property
+    @cached_property
     def groups(self) -> list[str]:
         """Kinds of functions that are measured: those asked for that there are tables of."""
         if self.method == "none":
@@ -91,6 +91,7 @@ class FunctionPlan:
         """Return the profile of a sample where HUMAnN takes it."""
         section = self.config["function"]
         takes = section["prescreen"] and not section["metaphlan_index"]
+        takes = takes and self.config["profiler"] == "metaphlan"
         if not takes or not accepts_profile(self.config["metaphlan"]["index"]):
             return []
         return [f"{self.config['results']}/profiles/{sample}_profile.tsv"]
@@ -107,6 +108,10 @@ class FunctionPlan:
 
     def databases(self) -> list[str]:
         """Files that HUMAnN reads, but for those of the nucleotide database, which are thousands."""
+        return list(self._databases)
+
+    @cached_property
+    def _databases(self) -> list[str]:
         section = self.config["function"]
         proteins = sorted(map(str, Path(section["protein_database"]).glob("*.dmnd"))) if self.method == "humann" else []
         return [*proteins, *(section[key] for key in ("reactions", "pathways") if section[key])]
@@ -116,8 +121,16 @@ class FunctionPlan:
         given = [self.config["function"][f"{group}_map"] for group in _MAPPED if group in self.groups]
         return [*self.databases(), *filter(None, given)] if self.method != "none" else []
 
+    def versions(self) -> list[str]:
+        """Return the table of the versions of HUMAnN and what it calls, where it runs."""
+        return [f"{self.folder}/versions.tsv"] if self.method == "humann" else []
+
     def memory(self) -> int:
         """Memory (MB) of HUMAnN: diamond takes the proteins in blocks, the reactions of all MetaCyc take 5 GB."""
+        return self._memory
+
+    @cached_property
+    def _memory(self) -> int:
         proteins = [path for path in self.databases() if path.endswith(".dmnd")]
         size = sum(Path(path).stat().st_size for path in proteins) / 1e6
         return int(min(1.1 * size, 24_000) + (2000 if self.config["function"]["reactions"] else 7000))

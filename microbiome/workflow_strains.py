@@ -77,15 +77,29 @@ class StrainPlan:
 
     def source_options(self) -> str:
         """Return the option that hands :meth:`sources` to ``strains distances``."""
-        if self.method == "alleles" and self.config["strains"]["parts"] == 1:
-            return shlex.join(["--alleles", *self.alleles(), *self._sites()])
-        files = self.named_files() if self.method == "distances" else self.sources()
-        words = ["--table", *files]
+        if self._at_once():
+            return self.part_options()
+        words = ["--table", *(f"@{path}" for path in self.source_list())] if self.source_list() else []
+        words = words or ["--table", *self.sources()]
         if self.method == "strainphlan":
             words += ["--method", "ngd"]
         if self.method == "distances" and listed_clades(self.config):
             words += ["--clade", *listed_clades(self.config)]
         return shlex.join(words)
+
+    def source_list(self) -> list[str]:
+        """Return the file that lists :meth:`sources`, where there may be many."""
+        if self.method == "strainphlan":
+            return []
+        return [self.plan.list_path("alleles" if self._at_once() else "distances")]
+
+    def _at_once(self) -> bool:
+        """Tell whether all alleles are compared in one job."""
+        return self.method == "alleles" and self.config["strains"]["parts"] == 1
+
+    def allele_list(self) -> list[str]:
+        """Return the file that lists :meth:`alleles`, where there are any."""
+        return [self.plan.list_path("alleles")] if self.method == "alleles" else []
 
     def percentiles(self) -> list[str]:
         """Return the table of percentiles, where the rule needs it."""
@@ -94,7 +108,7 @@ class StrainPlan:
 
     def part_options(self) -> str:
         """Return the options of one part of the comparison of alleles, but for its number."""
-        return shlex.join(["--alleles", *self.alleles(), *self._sites()])
+        return shlex.join(["--alleles", f"@{self.plan.list_path('alleles')}", *self._sites()])
 
     def _sites(self) -> list[str]:
         strains = self.config["strains"]
@@ -111,6 +125,10 @@ class StrainPlan:
     def markers(self) -> list[str]:
         """Return the consensus markers for StrainPhlAn, one file per sample."""
         return self.plan.per_sample("strains/markers/{sample}.json.bz2")
+
+    def versions(self) -> list[str]:
+        """Return the table of the versions of StrainPhlAn and what it calls, where it runs."""
+        return [f"{self.folder}/{BESIDE}versions.tsv"] if runs_strainphlan(self.config) else []
 
     def clade_folders(self, listed: str | Path) -> list[str]:
         """Return the folders of the clades that a table of `strainphlan_clades.py` says are chosen."""
@@ -160,10 +178,11 @@ class StrainPlan:
 
     def resolve_options(self) -> str:
         """Return the option that hands :meth:`resolve_sources` to ``strains resolve``."""
-        if not self.alleles():
+        if not self.allele_list():
             return shlex.join(["--shared", *self.resolve_sources()])
         clades = listed_clades(self.config)
-        return shlex.join(["--alleles", *self.alleles(), *(["--clade", *clades] if clades else [])])
+        lists = [f"@{path}" for path in self.allele_list()]
+        return shlex.join(["--alleles", *lists, *(["--clade", *clades] if clades else [])])
 
 
 def distance_files(config: Mapping[str, Any]) -> list[str]:

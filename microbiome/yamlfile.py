@@ -10,11 +10,16 @@ import yaml
 
 from microbiome.errors import InputError, Problem
 from microbiome.files import open_text
+from microbiome.validation import shown
 
 __all__ = ["YamlFile", "read_yaml"]
 
 #: Keys from the root down to a value; the elements of a list are numbered.
 Place = tuple[str | int, ...]
+
+
+# A few lines of aliases of aliases can stand for more values than fit into memory.
+_MOST_VALUES = 50_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ def read_yaml(path: str | Path) -> YamlFile:
             loader.dispose()
     except InputError as error:
         result.problems.extend(error.problems)
+    except RecursionError:
+        result.problems.append(Problem("not YAML: too many brackets or levels in each other", "mend the file", file))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = " ".join(part for part in (error.context, error.problem) if part)
@@ -83,6 +90,9 @@ def _build(
     above: tuple[yaml.Node, ...],
 ) -> object:
     result.lines.setdefault(place, node.start_mark.line + 1)
+    if len(result.lines) > _MOST_VALUES:
+        message = f"the file stands for more than {_MOST_VALUES} values"
+        raise InputError(Problem(message, "write out what its aliases (*NAME) mean", file, node.start_mark.line + 1))
     if any(node is parent for parent in above):
         raise InputError(Problem("an alias refers to what it stands in", "remove it", file, node.start_mark.line + 1))
     if isinstance(node, yaml.MappingNode):
@@ -104,6 +114,14 @@ def _build(
             _build(loader, child, (*place, position), result, file, (*above, node))
             for position, child in enumerate(node.value)
         ]
-    result.texts[place] = str(node.value)
-    value: Hashable = loader.construct_object(node)
+    text = result.texts[place] = str(node.value)
+    value: Hashable
+    try:
+        value = loader.construct_object(node)
+    except (ValueError, AttributeError, OverflowError):
+        # YAML takes 2020-13-45 for a date and 0x_ for a number, and then cannot make one of it.
+        name, kind = ".".join(map(str, place)), node.tag.rsplit(":", 1)[-1]
+        message = f"{shown(text)} looks like what YAML calls {kind} and is none"
+        result.problems.append(Problem(message, "put it in quotes", file, node.start_mark.line + 1, name, text))
+        return text
     return value

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Put in place what a target of the Makefile needs, and nothing when it is there already.
 #
-#   scripts/bootstrap.sh tools GOAL...   programs of the system; GOAL is python, demo, humann, strainphlan, test or bench
+#   scripts/bootstrap.sh tools GOAL...   programs of the system; GOAL is python, demo, humann, strainphlan, kraken2, test,
+#                                        cluster or bench
 #   scripts/bootstrap.sh python          Python, then .venv from requirements.lock (exact versions, with hashes)
 #   scripts/bootstrap.sh humann          HUMAnN in .tools/humann, from requirements-humann.lock, linked into .venv/bin
 #
@@ -41,12 +42,27 @@ requirements() {
             echo "diamond   0.9.36 diamond-aligner             aligns proteins (HUMAnN)"
             echo "glpsol       0   glpk-utils                  finds pathways (HUMAnN)"
             ;;
+        kraken2)
+            echo "kraken2    2.1   kraken2                     classifies reads (profiler: kraken2)"
+            ;;
         test)
             requirements demo
+            requirements kraken2
             requirements humann
             requirements strainphlan
             echo "chromium     0   chromium                    opens the report in a test"
             echo "chromedriver 0   chromium-driver             drives chromium"
+            ;;
+        cluster) # the database without its service: the test starts one of its own
+            requirements demo
+            requirements humann
+            echo "slurmctld    0   slurmctld                   runs the queue (SLURM)"
+            echo "slurmd       0   slurmd                      runs the jobs of a node (SLURM)"
+            echo "sbatch       0   slurm-client                sends jobs (SLURM)"
+            echo "slurmdbd     0   slurmdbd                    keeps the accounts of jobs (SLURM)"
+            echo "munged       0   munge                       tells SLURM who is who"
+            echo "mariadbd     0   mariadb-server-core         holds the accounts of jobs"
+            echo "mariadb      0   mariadb-client-core         talks to that database"
             ;;
         bench)
             requirements demo

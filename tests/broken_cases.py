@@ -206,7 +206,10 @@ CASES: tuple[Case, ...] = (
             edit("subjects.tsv", "PR", "12,5"),
             edit("subjects.tsv", "SD", "90"),
         ),
-        ("error: subjects.tsv:4: pfs_days: '12,5' is not a number; write decimals with a point",),
+        (
+            "error: subjects.tsv:4: pfs_days: '12,5' is not a number; write decimals with a point",
+            "error: subjects.tsv: pfs_event: column 'pfs_event' is missing; add it",
+        ),
     ),
     Case(
         "Tables",
@@ -476,10 +479,6 @@ CASES: tuple[Case, ...] = (
                 "error: units.tsv:4: fq2: reads/R1_2.fq.gz: as large as reads/R1_1.fq.gz (line 4, fq1) and "
                 "begins with the same read: a copy; name the right file"
             ),
-            (
-                "error: units.tsv:4: fq2: reads/R1_2.fq.gz: fq1 and fq2 both hold mates 1; name the file of "
-                "the other mates"
-            ),
         ),
     ),
     Case(
@@ -510,7 +509,12 @@ CASES: tuple[Case, ...] = (
         "FASTQ",
         "a gzip of nothing",
         replace(READ1, gzip.compress(b"", mtime=0)),
-        ("error: units.tsv:4: fq1: reads/R1_1.fq.gz: the file holds no reads; copy it again, or remove the row",),
+        (
+            "warning: units.tsv:4: fq1: reads/R1_1.fq.gz: the file holds no reads; copy it again if it should; else go "
+            "on: a sample without reads is flagged",
+            "error: units.tsv:4: fq2: reads/R1_2.fq.gz: it holds reads, fq1 none; copy both files again: mates must "
+            "correspond",
+        ),
     ),
     Case(
         "FASTQ",
@@ -1081,6 +1085,57 @@ CASES: tuple[Case, ...] = (
         (
             "error: tox.tsv:2: grade: 7 is out of range; it must be between 1 and 5",
             "error: tox.tsv:3: end_day: end_day 12 is before day 40; correct one of them",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Patients",
+        "a death without its day, a progression of which nobody knows whether it was one, and grades that disagree",
+        both(
+            replace(
+                "subjects.tsv",
+                "subject\tarm\tos_days\tos_event\tpfs_days\tpfs_event\tirae_grade\n"
+                "R1\tfmt\t\t1\t30\t\t2\nC1\tplacebo\t300\t0\t90\t1\t3\nD1\t\t\t\t\t\t\nR2\tfmt\t40\t0\t40\t0\t3\n",
+            ),
+            replace(
+                "tox.tsv",
+                "subject\tday\tgrade\tterm\nR1\t30\t4\tcolitis\nC1\t\t3\trash\nD2\t9\t1\trash\nR2\t41\t3\trash\n",
+            ),
+            append("config.yaml", "toxicities: tox.tsv\n"),
+        ),
+        (
+            "warning: samples.tsv:3: subject: subject 'D2' is not in subjects.tsv; add a row there",
+            "error: subjects.tsv:2: pfs_event: subject 'R1' has pfs_days 30 and no pfs_event; write 1 where it "
+            "happened and 0 where it was censored, or leave both empty",
+            "error: subjects.tsv:2: os_days: subject 'R1' has os_event 1 and no os_days; write how many days it was "
+            "followed, or leave both empty",
+            "error: subjects.tsv:2: irae_grade: subject 'R1' has irae_grade 2, but its worst event in toxicities is of "
+            "grade 4; make the two tables agree",
+            "warning: tox.tsv:3: day: a severe event of subject 'C1' has no day: the subject is left out of the time "
+            "to toxicity; fill in the day: without this subject the share with a severe event by a day is estimated "
+            "too low",
+            "error: subjects.tsv:5: os_days: the first severe event of subject 'R2' is on day 41, after os_days 40; "
+            "correct one of the days",
+            "error: tox.tsv:4: subject: subject 'D2' is not in the subjects table; add a row there: toxicity is told "
+            "of the subjects table",
+        ),
+        "profiles",
+    ),
+    Case(
+        "Patients",
+        "a time to death without a word whether it was death, and an event that nobody saw",
+        both(
+            replace(
+                "subjects.tsv",
+                "subject\tarm\tos_days\tirae_grade\nR1\tfmt\t20\t3\nC1\tplacebo\t300\t0\nD1\t\t\t\nD2\t\t\t\n",
+            ),
+            replace("tox.tsv", "subject\tday\tgrade\tterm\nC1\t-3\t2\trash\n"),
+            append("config.yaml", "toxicities: tox.tsv\n"),
+        ),
+        (
+            "error: subjects.tsv: os_event: column 'os_event' is missing; add it",
+            "warning: subjects.tsv:2: irae_grade: subject 'R1' has irae_grade 3, and no event in toxicities: "
+            "irae_grade is used, the day is not known; add its events if they are known",
         ),
         "profiles",
     ),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from reliability import Recorder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -63,3 +64,10 @@ def real_data() -> Path:
             pytest.fail(f"MICROBIOME_REAL_DATA names {named}, which is not a folder")
         pytest.skip(f"published data absent: {folder} is not a folder (or set MICROBIOME_REAL_DATA)")
     return folder
+
+
+@pytest.fixture
+def reliability(request: pytest.FixtureRequest) -> Recorder:
+    """Return what compares the row of this test in docs/reliability.md (or writes it: ``make reliability``)."""
+    place = f"tests/{request.path.relative_to(REPOSITORY / 'tests')}::{request.function.__name__}"
+    return Recorder(place, write=os.environ.get("RELIABILITY") == "write")

@@ -239,3 +239,12 @@ def test_published_profiles_and_tree(real_data: Path) -> None:
             if tip.name in present:
                 above |= {tip, *(node for node in tip.ancestors() if node.parent is not None)}
         assert found["faith_pd"][sample] == pytest.approx(sum(node.length for node in above), rel=1e-12)
+
+
+def test_an_even_community_is_not_more_than_even() -> None:
+    """Rounding carries the ratio above 1 for some numbers of taxa (5, 12, ...), and 1 + 2e-16 is no evenness."""
+    frame = pd.DataFrame([[1 / n] * n + [0.0] * (60 - n) for n in range(2, 60)])
+    frame = frame.set_axis([f"s{n}" for n in range(2, 60)]).set_axis([f"t{j}" for j in range(60)], axis=1)
+    found = alpha(frame, ["pielou"])["pielou"]
+    assert found.max() == 1.0
+    np.testing.assert_allclose(found, 1.0, rtol=1e-12)

@@ -15,6 +15,7 @@ from microbiome.associate import ASSOCIATIONS, associate
 from microbiome.associate.detectable import detectable
 from microbiome.associate.subject_level import Settings, correlated
 from microbiome.cli import main
+from microbiome.compare.groups import no_such_column
 from microbiome.errors import InputError
 from microbiome.stats import cliffs_delta
 from microbiome.tsv import read_result
@@ -190,6 +191,19 @@ def test_options_that_cannot_be_used(options: dict, words: str) -> None:
     table, study = cross_section(np.random.default_rng(0).lognormal(size=(10, 2)))
     with pytest.raises(InputError, match=words):
         associate([table], study, **options)
+
+
+def test_columns_without_a_subjects_table() -> None:
+    table, study = cross_section(np.random.default_rng(0).lognormal(size=(10, 2)))
+    alone = replace(study, subjects=study.subjects[["subject"]])
+    with pytest.raises(InputError, match=r"'arm' is no column: the subjects table is not given.*--subjects"):
+        associate([table], alone, ["arm"])
+
+
+def test_a_message_lists_some_of_many_names() -> None:
+    problem = no_such_column("x", [f"t__SGB{i}" for i in range(500)], "predictor", "profile")
+    assert problem.fix.endswith("t__SGB19, ... (500 in all)")
+    assert "..." not in no_such_column("x", ["a", "b"], "by", "subjects").fix
 
 
 def test_all_problems_at_once() -> None:

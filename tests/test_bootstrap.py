@@ -191,15 +191,25 @@ def test_one_message_names_everything_that_is_missing(machine: Machine) -> None:
         "raxmlHPC",
         "diamond",
         "glpsol",
+        "kraken2",
         "Python 3.11, 3.12 or 3.13",
     ):
         assert word in done.stderr, word
     (command,) = (line for line in done.stderr.splitlines() if "apt-get install" in line)
     packages = command.split("apt-get install ")[1].split()
     of_strainphlan = ["bzip2", "mafft", "ncbi-blast+", "raxml", "samtools"]
-    others = ["bowtie2", "chromium", "chromium-driver", "fastp", "python3", "python3-venv"]
+    others = ["bowtie2", "chromium", "chromium-driver", "fastp", "kraken2", "python3", "python3-venv"]
     of_humann = ["diamond-aligner", "glpk-utils"]
     assert sorted(packages) == sorted([*of_strainphlan, *of_humann, *others])
+
+
+def test_the_test_cluster_needs_slurm_and_a_database_but_not_its_service(machine: Machine) -> None:
+    give(machine, "bowtie2", "fastp")
+    done = machine.run("bootstrap.sh", "tools", "cluster")
+    assert done.returncode == 1
+    (command,) = (line for line in done.stderr.splitlines() if "apt-get install" in line)
+    wanted = {"slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb-server-core", "mariadb-client-core"}
+    assert set(command.split("apt-get install ")[1].split()) == wanted | {"diamond-aligner", "glpk-utils"}
 
 
 def test_python_without_venv_gets_its_debian_package(machine: Machine) -> None:

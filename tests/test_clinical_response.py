@@ -546,6 +546,8 @@ def test_a_column_that_is_not_there_has_one_message(capsys: pytest.CaptureFixtur
         (["--benefit-days", "-1"], "-1 benefit days"),
         (["--among", "cohort=c"], "no subject with a best response has cohort=c"),
         (["--best", "x.tsv"], "--best needs lesions; give --lesions"),
+        (["--criteria", "irecist"], "--criteria irecist needs lesions; give --lesions"),
+        (["--confirmed"], "--confirmed needs lesions; give --lesions"),
     ],
 )
 def test_options_that_cannot_be(

@@ -124,7 +124,7 @@ def test_nobody_or_everybody_had_the_event() -> None:
     assert found.high == pytest.approx(1 - 0.025 ** (1 / 3))
     beyond = survival_at(kaplan_meier([10, 20, 30], [1, 0, 0]), 365)[0]
     assert math.isnan(beyond.value)
-    assert "the curve ends on day 30" in beyond.note
+    assert "the curve ends after 30" in beyond.note
     assert "not reached: survival is 0.667" in quantile(kaplan_meier([10, 20, 30], [1, 0, 0])).note
 
 
@@ -415,6 +415,9 @@ def test_command(tmp_path: Path, golden: Path) -> None:
     assert ":3: os_days: subject 'tied2' has os_event" in found.stderr
     assert "did you mean 'group'" in found.stderr
     assert "Traceback" not in found.stderr
+    data.drop(columns="os_event").to_csv(tmp_path / "subjects.tsv", sep="\t", index=False)
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert f"{tmp_path}/subjects.tsv: os_event: column 'os_event' is missing" in found.stderr
 
 
 # What chooses subjects, or makes strata, is known as late as what makes groups

@@ -165,6 +165,10 @@ def test_perform_by_three_tests_each_named() -> None:
     assert tests.loc["chi2", "p_value"] == pytest.approx(0.00096742845024774522, rel=1e-9)
     assert tests.loc["chi2_yates", "p_value"] == pytest.approx(0.004677734981047268, rel=1e-9)
     assert "chi-squared 8," in tests.loc["chi2_yates", "note"]
+    assert tests.loc["chi2_yates", "statistic"] == pytest.approx(8.0)
+    assert tests.loc["chi2", "statistic"] == pytest.approx(18 * (1 * 1 - 8 * 8) ** 2 / 9**4)
+    assert tests.loc[["chi2", "chi2_yates"], "df"].tolist() == [1, 1]
+    assert tests.loc["fisher_exact", ["statistic", "df"]].isna().all()
     assert "approximate: 4 of 4" in tests.loc["chi2", "note"]
     assert tests.loc["donor_permutation", "note"].startswith("not testable: no doses table")
     for group, events, low, high in (("yes", 1, 0.003, 0.482), ("no", 8, 0.518, 0.997)):
@@ -844,10 +848,43 @@ def test_time_to_the_first_severe_event_by_hand() -> None:
     assert (everybody["n"] == 4).all()
     graded = subjects.assign(irae_grade=pd.array([4, 0, 3, 5, 0], dtype="Int64"))
     left = time_to_toxicity(graded, events)
-    assert "the day of the event unknown, and left out: c" in left["note"].iloc[0]
+    assert "the day of the first event unknown, and left out: c; these had one" in left["note"].iloc[0]
     assert (left["n"] == 3).all()
     no_bounds = table["ci_low"].isna()
     assert table.loc[no_bounds, "note"].str.contains("no interval").all()
+
+
+def test_severe_events_without_a_day_make_the_curve_too_low_and_it_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    subjects, events = follow_up()
+    # a has one more severe event, at an unknown day: its first one may be that.
+    events = pd.concat([events, pd.DataFrame({"subject": ["a"], "day": [None], "grade": [3]})], ignore_index=True)
+    events["day"] = events["day"].astype("Int64")
+    write_table(subjects, tmp_path / "s.tsv")
+    write_table(events, tmp_path / "t.tsv")
+    files = ["--subjects", f"{tmp_path}/s.tsv", "--toxicities", f"{tmp_path}/t.tsv"]
+    command = ["clinical", "time-to-toxicity", *files, "--by", "cohort", "-o", f"{tmp_path}/o.tsv"]
+    assert main(command) == 0
+    assert f"{tmp_path}/t.tsv:6: day: a severe event of subject 'a' has no day" in caplog.text
+    table = read_result(tmp_path / "o.tsv", TOXICITY_CURVES)
+    table = table[table["method"] == "aalen_johansen"]
+    everybody = table[table["factor"] == "all"].set_index("day")
+    # b dies on day 50, d has its event on day 60, c is censored on day 80; a is not among them.
+    assert everybody["incidence"].to_dict() == pytest.approx({0: 0, 50: 0, 60: 1 / 3, 80: 1 / 3})
+    low = "severe, the day of the first event unknown, and left out: a; these had one, so that the share is estimated"
+    assert everybody["note"].str.contains(low).all()
+    # Only the cohort that a is of lacks it. It has no other severe event, and no curve that would stay at 0.
+    cohorts = table[table["factor"] == "cohort"].set_index("group")
+    of_a = subjects.set_index("subject")["cohort"]["a"]
+    assert cohorts["note"].str.contains(low).groupby(level=0).any().to_dict() == {"x": of_a == "x", "y": of_a == "y"}
+    lone = cohorts.loc[[of_a]]
+    assert len(lone) == 1
+    assert lone["incidence"].isna().all()
+    assert lone["note"].iloc[0].startswith("not estimable: no day of a severe event is known; ")
+    nobody = time_to_toxicity(subjects.assign(os_days=np.nan, os_event=pd.NA), events.iloc[:0])
+    assert nobody["note"].str.startswith("not estimable: nobody has a time; without follow-up").all()
+    assert nobody[["n", "at_risk"]].eq(0).all(axis=None)
 
 
 def test_times_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -868,11 +905,16 @@ def test_times_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "'a' has os_event 1 and no os_days",
         "'b' has os_days 50 and no os_event",
         "'c' is on day 30, after os_days 10",
-        "severe event of subject 'd' has no day",
+        "toxicities: day: a severe event of subject 'd' has no day",
     ):
         assert word in text
     with pytest.raises(InputError, match="os_days"):
         time_to_toxicity(subjects[["subject"]], events)
+    # All at once, the disagreement of the grades among them; no line where the frame is of no file.
+    with pytest.raises(InputError) as error:
+        time_to_toxicity(subjects.assign(irae_grade=pd.array([0, 0, 5, 4], dtype="Int64")), events)
+    assert "subjects: irae_grade: subject 'c' has irae_grade 5, but" in str(error.value)
+    assert "'a' has os_event 1 and no os_days" in str(error.value)
     subjects, events = follow_up()
     write_table(subjects, tmp_path / "s.tsv")
     write_table(events, tmp_path / "t.tsv")

@@ -62,10 +62,30 @@ def test_defaults(tmp_path: Path) -> None:
         "host_index": "",
         "min_reads": 1000,
         "rarefy_reads": 0,
+        "keep": [],
         "allow_missing_baseline": False,
-        "metaphlan": {"database": "", "index": "", "min_mapq": 5, "keep_sam": True, "extra": ""},
+        "metaphlan": {"database": "", "index": "", "min_mapq": 5, "extra": ""},
         "fastp": {"min_length": 70, "extra": ""},
-        "profile": {"rank": "auto", "close": True, "detection": 0.0},
+        "profiler": "metaphlan",
+        "kraken2": {
+            "database": "",
+            "confidence": 0.0,
+            "minimum_hit_groups": 3,
+            "threshold": 10,
+            "bracken": "auto",
+            "read_length": 150,
+            "memory_mapping": False,
+            "extra": "",
+        },
+        "sourmash": {
+            "database": "",
+            "lineages": "",
+            "ksize": 31,
+            "scaled": 1000,
+            "threshold_bp": 50_000,
+            "extra": "",
+        },
+        "profile": {"rank": "auto", "close": True, "detection": 0.0, "taxonomy": ""},
         "detection": {"repair": "none"},
         "diversity": {
             "alpha": ["richness", "shannon", "simpson", "inverse_simpson", "pielou", "berger_parker"],
@@ -159,7 +179,7 @@ subjects: p.tsv
 units: u.tsv
 seed: 7
 allow_missing_baseline: yes
-metaphlan: {database: db, index: mpa_vJan25, min_mapq: -1, keep_sam: false, extra: "--stat_q 0.1"}
+metaphlan: {database: db, index: mpa_vJan25, min_mapq: -1, extra: "--stat_q 0.1"}
 profile:
   detection: 1e-4
   rank: species
@@ -180,11 +200,10 @@ report:
         "database": "db",
         "index": "mpa_vJan25",
         "min_mapq": -1,
-        "keep_sam": False,
         "extra": "--stat_q 0.1",
     }
     # YAML 1.1 reads 1e-4 as a text.
-    assert config["profile"] == {"rank": "species", "close": True, "detection": 1e-4}
+    assert config["profile"] == {"rank": "species", "close": True, "detection": 1e-4, "taxonomy": ""}
     assert config["diversity"]["permanova"] == {
         "factors": ["arm", "age"],
         "strata": "subject",
@@ -497,7 +516,7 @@ def test_bad_values_give_way_to_defaults(tmp_path: Path) -> None:
     )
     assert len(problems) == 3
     assert (config["seed"], config["metaphlan"]["min_mapq"]) == (1, 5)
-    assert config["profile"] == {"rank": "auto", "close": False, "detection": 0.0}
+    assert config["profile"] == {"rank": "auto", "close": False, "detection": 0.0, "taxonomy": ""}
 
 
 def test_values_of_the_command_line_hide_the_file(tmp_path: Path) -> None:

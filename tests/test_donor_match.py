@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -347,10 +348,11 @@ def test_bad_input(rows: pd.DataFrame, simulated: Panel) -> None:
     with pytest.raises(InputError) as error:
         match(rows, ["centre"], ["oracle"], trees=0)
     assert len(error.value.problems) == 3
-    with pytest.raises(InputError, match="no taxa of donor or baseline are present"):
-        match(rows.assign(present=0))
     with pytest.raises(InputError, match="no column 'hospital'"):
         match_rows(simulated.abundance, simulated.study, cohort="hospital")
+    alone = replace(simulated.study, subjects=simulated.study.subjects[["subject"]])
+    with pytest.raises(InputError, match=r"'hospital' of the subjects table, which is not given; give .*--subjects"):
+        match_rows(simulated.abundance, alone, cohort="hospital")
     with pytest.raises(InputError, match="is in cohort a and in cohort b"):
         combine_rows({"a": rows, "b": rows})
     with pytest.raises(InputError, match="no cohort"):
@@ -439,3 +441,18 @@ def test_published_trials_apart_and_together(real_data: Path) -> None:
     assert own.loc[("logistic", "all", "subject_mean"), "difference_ci_low"] > 0
     single = match(cohorts["ucfmt1"], ["donor"], ["logistic"]).scores
     assert single["note"].str.startswith("not testable: one donor (DonorB)").all()
+
+
+@pytest.mark.parametrize(("value", "word"), [(1, "all"), (0, "no")])
+def test_one_outcome_is_a_row_with_the_reason(simulated: Panel, rows: pd.DataFrame, value: int, word: str) -> None:
+    """A small trial in which every taxon stayed is no error: the workflow goes on, and the tables say why."""
+    alike = rows.assign(present=value)
+    tables = match(alike, ("donor", "subject"), ("logistic",))
+    assert tables.predictions.empty
+    assert list(dict.fromkeys(tables.scores["cv"])) == ["donor", "subject"]
+    why = f"{word} taxa of donor or baseline are present after FMT"
+    assert tables.scores["note"].str.startswith(f"not testable: {why}").all()
+    assert tables.scores["auroc"].isna().all()
+    pairs = match_pairs(alike, simulated.abundance, simulated.study, model="logistic")
+    assert set(pairs["note"]) == {f"not foretold: {why}"}
+    assert pairs["expected_engrafted"].isna().all()

@@ -72,9 +72,10 @@ def bgzip(data: bytes, size: int = 1000) -> bytes:
 def test_good_files_in_every_form(tmp_path: Path, content: bytes, name: str) -> None:
     path = written(tmp_path, content, name)
     seen = inspect_fastq(path)
-    assert seen == Fastq(str(path), (), b"\n".join(READS.split(b"\n")[:4]), 500, len(content))
+    names = {i: f"read{i}" for i in range(500)}
+    assert seen == Fastq(str(path), (), b"\n".join(READS.split(b"\n")[:4]), 500, len(content), names)
     quick = inspect_fastq(path, whole=False)
-    assert quick == Fastq(str(path), (), seen.record, None, len(content))
+    assert quick == Fastq(str(path), (), seen.record, None, len(content), {0: "read0"})
     assert (seen.name, seen.mate) == ("read0", 1)
 
 
@@ -95,6 +96,7 @@ def test_long_reads_across_blocks(tmp_path: Path) -> None:
 
 NOT_FASTQ = "give a FASTQ file with four lines for each read"
 AGAIN = "copy or download it again"
+NO_READS = "copy it again if it should; else go on: a sample without reads is flagged"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ AGAIN = "copy or download it again"
     [
         (b"", "a.fq.gz", "a.fq.gz: the file is empty (0 bytes); copy it again, or remove the row"),
         (b"", "a.fq", "a.fq: the file is empty (0 bytes); copy it again, or remove the row"),
-        (gzip.compress(b""), "a.fq.gz", "a.fq.gz: the file holds no reads; copy it again, or remove the row"),
+        (gzip.compress(b""), "a.fq.gz", f"a.fq.gz: the file holds no reads; {NO_READS}"),
         (READS, "a.fq.gz", "a.fq.gz: not gzip though its name ends in .gz; compress it with gzip, or rename it"),
         (bz2.compress(READS), "a.fq.bz2", "a.fq.bz2: the file is compressed with bzip2; compress it with gzip"),
         (bz2.compress(READS), "a.fq.gz", "a.fq.gz: the file is compressed with bzip2; compress it with gzip"),
@@ -273,7 +275,7 @@ def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, con
     for name, data in (("a.fq", content), ("b.fq", b"@r\n" + content), ("c.fq.gz", gzip.compress(content))):
         path = written(folder, data, name)
         whole = inspect_fastq(path)
-        assert (whole.reads is None) == bool(whole.problems)
+        assert (whole.reads is None) == any(problem.level == "error" for problem in whole.problems)
         assert all("\n" not in str(problem) for problem in whole.problems)
         # A glance never finds what the whole reading does not.
         assert whole.problems or not inspect_fastq(path, whole=False).problems
@@ -348,3 +350,51 @@ def test_numbers_of_mates_must_agree(tmp_path: Path) -> None:
     ]
     quick = [inspect_fastq(tmp_path / name, whole=False) for name in ("1.fq", "2.fq")]
     assert check_pair(*quick) == [], "reads are counted only when the whole file is read"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("reads", "message"),
+    [((0, 3), "it holds reads, fq1 none"), ((3, 0), "it holds no reads, fq1 does"), ((0, 0), None)],
+)
+def test_one_of_two_mates_without_reads(
+    tmp_path: Path, whole: bool, reads: tuple[int, int], message: str | None
+) -> None:
+    files = [
+        written(tmp_path, gzip.compress(record().encode() * number), f"{number}.{i}") for i, number in enumerate(reads)
+    ]
+    found = check_pair(*(inspect_fastq(path, whole) for path in files))
+    assert [problem.message for problem in found] == ([message] if message else [])
+
+
+@pytest.mark.parametrize("number", [3, 4000, 9001])
+def test_the_order_of_mates_is_compared_further_on(tmp_path: Path, number: int) -> None:
+    names = [f"r{i}" for i in range(20_000)]
+    first = written(tmp_path, "".join(record(f"{name}/1") for name in names).encode(), "1.fq")
+    good = written(tmp_path, "".join(record(f"{name}/2") for name in names).encode(), "2.fq")
+    assert check_pair(inspect_fastq(first), inspect_fastq(good)) == []
+    # As when one read was taken out of one file here, and another one at its end.
+    del names[number]
+    bad = written(tmp_path, "".join(record(f"{name}/2") for name in [*names, "x"]).encode(), "2.fq")
+    (problem,) = check_pair(inspect_fastq(first), inspect_fastq(bad))
+    at = int(problem.message.split()[2].removesuffix(",")) - 1
+    # Of so many reads, every eighth is kept.
+    assert number <= at < number + 8
+    assert problem.message == f"its read {at + 1} is 'r{at + 1}/2', that of fq1 is 'r{at}/1'"
+
+
+@pytest.mark.parametrize(
+    ("headers", "interleaved"),
+    [
+        (("r1/1", "r1/2"), True),
+        (("r1 1:N:0:A", "r1 2:N:0:A"), True),
+        (("r1", "r1"), True),
+        (("r1/1", "r2/1"), False),
+        (("SRR1.1 1", "SRR1.2 2"), False),
+        (("r1/1",), False),
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_interleaved_mates(tmp_path: Path, headers: tuple[str, ...], interleaved: bool, whole: bool) -> None:
+    path = written(tmp_path, "".join(map(record, headers)).encode(), "a.fq")
+    assert inspect_fastq(path, whole).interleaved is interleaved

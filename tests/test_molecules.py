@@ -219,6 +219,7 @@ def test_unknown_names_are_listed_and_left_out(tmp_path: Path, caplog: pytest.Lo
         ("what\tx\ty\nkyn\t1\t2\n", ["names no sample of the study"]),
         ("sample\tx\ns1\t1\ns2\t2\n", ["none of the 2 samples is in the study ('s1', 's2')"]),
         ("subject\tday\tx\np1\t1\t1\n", ["none of the 1 subjects is in the study ('p1'); correct"]),
+        ("subject\tday\tx\nq\t1\t1\n", ["those of the study are like 'P1'"]),  # 'D' is a donor
         ("sample\tx\n007\t1\n007\t2\n", [":3: sample: sample '007' stands already in line 2"]),
         ("sample\tx\n\t1\n007\t2\n", [":2: sample: the cell is empty"]),
         ("sample\tday\tx\n007\t3\t1\n", [":2: day: sample '007' has day '3', but 0 in the samples table"]),
@@ -564,13 +565,22 @@ def test_a_row_whose_partner_is_taken_is_not_told_of_distances_that_are_not_so()
 
 
 def test_rows_alone(tmp_path: Path) -> None:
-    path = written(tmp_path, "subject\tday\tplate\tx\nP1\t1\tA\tn.d.\nP2\t2\tB\t-1\nP9\t1\tC\t1\n")
-    measured, problems = parse_rows(path, "m", STUDY)  # no cell of it is read
+    text = "subject\tday\tplate\tx\nP1\t1\tA\t<LOD\nP2\t2\tB\t-1\nP9\t1\tC\t1\n"
+    measured, problems = parse_rows(written(tmp_path, text), "m", STUDY, ["plate"])  # the limit does not matter
     assert measured is not None
     assert measured.values.shape == (2, 0)
     assert measured.rows["day"].tolist() == [1, 2]
     assert [problem.level for problem in problems] == ["warning"]
     assert parse_rows(tmp_path / "no.tsv", "m", STUDY)[0] is None
+
+
+@pytest.mark.parametrize("cell", ["low", "n.d.", "1,5", "<", "3"])
+def test_a_table_that_can_be_joined_can_be_tested(tmp_path: Path, cell: str) -> None:
+    path = written(tmp_path, f"subject\tday\tplate\tx\nP1\t1\tA\t{cell}\nP2\t2\tB\t-1\n")
+    for leave_out in ((), ("plate",), ("batch",)):
+        joined, tested = parse_rows(path, "m", STUDY, leave_out), parse_measured(path, "m", STUDY, leave_out=leave_out)
+        assert joined[1] == tested[1]
+        assert (joined[0] is None) == (tested[0] is None) == (leave_out != ("plate",) or cell != "3")
 
 
 def test_join_refuses() -> None:
@@ -644,6 +654,8 @@ def test_join_command(trial: Path, tmp_path: Path) -> None:
         (["--features", "a=molecules/cells.tsv", "b=no.tsv"], "no.tsv: the file does not exist"),
         (["--features", "a=molecules/cells.tsv", "b=subjects.tsv"], "subjects.tsv: this looks like the subjects table"),
         (["--features", "a=x.tsv", "b=y.tsv", "--window", "-1"], "window -1 is below 0"),
+        (["--features", "a=x.tsv", "b=y.tsv", "--leave-out", "c=plate"], "no table is called 'c'; use one of a, b"),
+        (["--features", "a=x.tsv", "b=y.tsv", "--leave-out", "plate"], "'plate' has no name; write NAME=COLUMNS"),
     ],
 )
 def test_join_command_refuses(

@@ -19,7 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from microbiome.tools import TOOLS
+from microbiome.tools import KRAKEN2, TOOLS
 
 CHANNELS = ["conda-forge", "bioconda", "nodefaults"]
 # Without a connection and without an environment of its own: with the setuptools of the lock.
@@ -133,6 +133,8 @@ def test_fallback_environment_has_the_tools_of_the_rules(repository: Path) -> No
     for tool in ("bowtie2", "fastp", "strainphlan"):
         programs = {name for name in found[tool]["dependencies"] if not name.startswith("metaphlan=")}
         assert programs <= fallback
+    # Bracken has no package of Debian, and no test runs it: who wants it installs it.
+    assert {name for name in found["kraken2"]["dependencies"] if name.startswith("kraken2=")} <= fallback
     assert set(found["metaphlan"]["dependencies"]) <= set(found["strainphlan"]["dependencies"])
     assert any(dependency.startswith("python=3.12") for dependency in fallback)
 
@@ -140,7 +142,7 @@ def test_fallback_environment_has_the_tools_of_the_rules(repository: Path) -> No
 def test_bootstrap_asks_for_the_versions_that_the_check_asks_for(repository: Path) -> None:
     script = (repository / "scripts" / "bootstrap.sh").read_text(encoding="utf-8")
     asked = dict(re.findall(r'echo "(\w+) +([\d.]+) ', script))
-    installed = {tool.name: tool.minimum for tool in TOOLS if tool.name not in WORKFLOW_TOOLS}
+    installed = {tool.name: tool.minimum for tool in (*TOOLS, KRAKEN2) if tool.name not in WORKFLOW_TOOLS}
     assert installed
     assert installed.items() <= asked.items()
 

@@ -18,6 +18,7 @@ from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
 from microbiome.strains.rules import RULES
 from microbiome.tools import STRAINPHLAN_TOOLS
 from microbiome.workflow import Plan, read_plan
+from microbiome.workflow_lists import FileLists
 from microbiome.workflow_strains import StrainPlan, allele_options, rule_options, strain_rate_options
 from tests.strain_counts import Clade, write
 
@@ -53,7 +54,6 @@ PROFILES = {"units": "", "profiles": ["p.tsv"]}
     ("strains", "given", "method", "strainphlan"),
     [
         ({}, {}, "alleles", False),
-        ({}, {"metaphlan": {"database": "d", "index": "i", "keep_sam": False}}, "none", False),
         ({}, PROFILES, "none", False),
         ({"distances": "d.tsv"}, PROFILES, "distances", False),
         ({"distances": "d.tsv"}, {}, "distances", False),
@@ -185,20 +185,21 @@ def test_report_is_told_which_tables_there_are() -> None:
 
 def test_sources_of_distances() -> None:
     alleles = ["results/strains/alleles/A.alleles", "results/strains/alleles/B.x.alleles"]
-    assert shlex.split(plan_of({}).resolve_options()) == ["--alleles", *alleles]
+    listed = ["--alleles", "@results/lists/alleles.txt"]
+    assert shlex.split(plan_of({}).resolve_options()) == listed
     assert shlex.split(plan_of({"method": "strainphlan"}).resolve_options()) == [
         "--shared",
         "results/strains/shared.tsv",
     ]
     one = plan_of({"min_sites": 80, "min_depth": 2, "clades": ["t__SGB1"]})
     assert one.sources() == one.alleles() == alleles
-    words = ["--alleles", *alleles, "--minimum-sites", "80", "--minimum-depth", "2", "--clade", "t__SGB1"]
+    words = [*listed, "--minimum-sites", "80", "--minimum-depth", "2", "--clade", "t__SGB1"]
     assert shlex.split(one.source_options()) == words
     two = plan_of({"parts": 2})
     parts = ["results/strains/distances/part1.tsv", "results/strains/distances/part2.tsv"]
     assert two.sources() == parts
-    assert shlex.split(two.source_options()) == ["--table", *parts]
-    assert shlex.split(two.part_options())[:3] == ["--alleles", *alleles]
+    assert shlex.split(two.source_options()) == ["--table", "@results/lists/distances.txt"]
+    assert shlex.split(two.part_options())[:2] == listed
     tree = plan_of({"method": "strainphlan"})
     assert tree.alleles() == []
     assert shlex.split(tree.source_options()) == [
@@ -215,12 +216,8 @@ def test_finished_distances() -> None:
         (Path("trees") / name).write_text("(A:1,B.x:1);")
     plan = plan_of({"distances": ["trees/*.tre", "t__SGB9=my tree.nwk"]})
     assert plan.sources() == ["trees/t__SGB1.tre", "trees/t__SGB2.tre", "my tree.nwk"]
-    assert shlex.split(plan.source_options()) == [
-        "--table",
-        "trees/t__SGB1.tre",
-        "trees/t__SGB2.tre",
-        "t__SGB9=my tree.nwk",
-    ]
+    assert shlex.split(plan.source_options()) == ["--table", "@results/lists/distances.txt"]
+    assert FileLists(plan.plan).text("distances") == "trees/t__SGB1.tre\ntrees/t__SGB2.tre\nt__SGB9=my tree.nwk\n"
 
 
 def test_options() -> None:

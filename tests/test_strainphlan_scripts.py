@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from reliability import Recorder
 
 TREE = "RAxML_bestTree.t__SGB7.StrainPhlAn4.tre"
 # Each finds its folder behind -o and sees whether hashes are repeatable.
@@ -89,20 +90,42 @@ def test_no_tree_is_a_result(repository: Path, stand_in: Path, body: str, status
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "message"),
+    ("fault", "body", "message"),
     [
-        ('echo "[Error] The database does not exist" >&2; exit 1\n', 1, "[Error] The database does not exist"),
-        ("exit 137\n", 137, ""),
+        (
+            "prints an error",
+            'echo "[Error] The database does not exist" >&2; exit 1\n',
+            "ended with exit code 1 ([Error] The database does not exist); see its messages above",
+        ),
+        (
+            "is killed",
+            "exit 137\n",
+            "was killed by signal 9 (SIGKILL), usually because memory ran out; give the job more",
+        ),
         # A run that ends well and leaves no tree is not "no tree".
-        ('echo "Less than 4 samples remained after filtering"\n', 0, ""),
+        (
+            "exits 0 without a tree",
+            'echo "Less than 4 samples remained after filtering"\n',
+            f"ended with exit code 0 and did not write {TREE}",
+        ),
+        ("cuts its tree off", f'echo "(A:1,B:1" >"$out/{TREE}"\n', f"ended with exit code 0, but {TREE} is cut off"),
+        (
+            "cuts its table off",
+            MAKES_TREE + "sed -i '$d' \"$out/t__SGB7.mutation\"\n",
+            "ended with exit code 0, but t__SGB7.mutation is cut off",
+        ),
     ],
 )
-def test_another_failure_is_a_failure(repository: Path, stand_in: Path, body: str, code: int, message: str) -> None:
+def test_another_failure_is_a_failure(
+    repository: Path, stand_in: Path, reliability: Recorder, fault: str, body: str, message: str
+) -> None:
     program(stand_in, "strainphlan", body)
     done = run(repository, "strainphlan_clade.py", *CLADE)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"error: t__SGB7: strainphlan ended with exit code {code}: {message}"
-    assert not Path("made/status.tsv").exists()
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"error: t__SGB7: strainphlan {message}")
+    assert not Path("made").exists()
+    reliability("Programs", f"strainphlan: {fault}", done="A stand-in for strainphlan did so with a clade.", saw=said)
 
 
 def test_markers_that_cannot_be_extracted(repository: Path, stand_in: Path) -> None:
@@ -110,7 +133,8 @@ def test_markers_that_cannot_be_extracted(repository: Path, stand_in: Path) -> N
     done = run(repository, "strainphlan_clade.py", *CLADE)
     assert done.returncode == 1
     assert "[Error] The clade was not found" in done.stderr
-    assert done.stderr.splitlines()[-1] == "error: t__SGB7: extract_markers.py ended with exit code 1"
+    said = "extract_markers.py ended with exit code 1 ([Error] The clade was not found)"
+    assert done.stderr.splitlines()[-1].startswith(f"error: t__SGB7: {said}")
 
 
 # ------------------------------------------------------------------------------------------------- the list of clades
@@ -167,15 +191,15 @@ def test_fewer_than_four_samples_are_not_shown_to_strainphlan(repository: Path, 
     words = ["--markers", *files, "--database", "x", "--out", "d.tsv"]
     done = run(repository, "strainphlan_clades.py", *words)
     assert (done.returncode, Path("d.tsv").exists()) == (1, False)
-    assert "strainphlan --print_clades_only ended with exit code 1" in done.stderr
+    assert "error: all samples: strainphlan ended with exit code 1" in done.stderr
 
 
 # ----------------------------------------------------------------------------------------------------- what is gathered
 
 
-def gathered(repository: Path, folders: list[str], listed: str) -> subprocess.CompletedProcess[str]:
+def gathered(repository: Path, listed: str) -> subprocess.CompletedProcess[str]:
     Path("listed.tsv").write_text("taxon\tsamples\tchosen\treason\n" + listed)
-    words = ["--listed", "listed.tsv", "--folders", *folders]
+    words = ["--listed", "listed.tsv", "--results", "."]
     return run(repository, "strainphlan_gather.py", *words, "--clades", "clades.tsv", "--distances", "distances.tsv")
 
 
@@ -188,7 +212,7 @@ def test_gathered(repository: Path, stand_in: Path, monkeypatch: pytest.MonkeyPa
     Path("t__SGB8/t__SGB8.mutation").write_text("ids\tA\tB\nA\t0\t0.0\nB\t0/9\t0")
     Path("t__SGB8/status.tsv").write_text("taxon\tstatus\treason\tsamples\nt__SGB8\tone_strain\tone\t2\n")
     listed = "t__SGB7\t4\t1\t\nt__SGB8\t4\t1\t\nt__SGB1\t6\t0\tnot among\nt__SGB2\t0\t0\ttoo few\n"
-    done = gathered(repository, ["t__SGB7", "t__SGB8"], listed)
+    done = gathered(repository, listed)
     assert done.returncode == 0, done.stderr
     assert Path("clades.tsv").read_text().splitlines() == [
         "taxon\tstatus\treason\tsamples",
@@ -206,12 +230,12 @@ def test_gathered(repository: Path, stand_in: Path, monkeypatch: pytest.MonkeyPa
     }
     # A tree that is promised and gone.
     Path("t__SGB7", TREE).unlink()
-    done = gathered(repository, ["t__SGB7", "t__SGB8"], listed)
+    done = gathered(repository, listed)
     assert (done.returncode, "the file does not exist" in done.stderr) == (2, True)
 
 
 def test_nothing_to_gather(repository: Path, stand_in: Path) -> None:
-    done = gathered(repository, [], "t__SGB2\t0\t0\ttoo few\n")
+    done = gathered(repository, "t__SGB2\t0\t0\ttoo few\n")
     assert done.returncode == 0, done.stderr
     assert Path("distances.tsv").read_text().splitlines() == [
         "taxon\tsample_1\tsample_2\tsites\tdistance\tmethod\tnote"

@@ -20,7 +20,7 @@ from microbiome.features import read_features, write_features
 from microbiome.files import atomic_path, open_text, write_text
 from microbiome.tables import ALL_TABLES, DOSES, INPUT_TABLES, SAMPLES, SUBJECTS, UNITS, Column, Table
 from microbiome.tsv import empty_table, missing_columns, parse_table, read_result, read_table, write_table
-from microbiome.validation import did_you_mean, is_number, shown
+from microbiome.validation import did_you_mean, is_number, shown, visible
 
 #: Names that other programs take for something else than text.
 ODD_IDS = [
@@ -442,7 +442,8 @@ def test_no_cells_break_the_reader(tmp_path_factory: pytest.TempPathFactory, row
 
 # --- writing --------------------------------------------------------------------------------------------------------
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12).map(str.strip)
+# Free text is read without white space around it and without characters that nobody sees.
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12).map(visible)
 
 
 @given(
@@ -647,7 +648,9 @@ def test_a_hopeless_feature_table_does_not_flood_the_terminal(tmp_path: Path) ->
 
 @given(
     st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\x00"), min_size=1, max_size=8),
+        st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\x00"), min_size=1, max_size=8).filter(
+            str.strip
+        ),
         min_size=1,
         max_size=4,
         unique=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -146,8 +147,8 @@ def test_merged_profiles_are_those_of_metaphlan(finished: tuple[Path, str]) -> N
     profiles = finished[0] / "results" / "profiles"
     files = sorted(map(str, profiles.glob("*_profile.tsv")))
     done = subprocess.run(["merge_metaphlan_tables.py", *files], capture_output=True, text=True, check=True)
-    (profiles.parent / "expected.tsv").write_text(done.stdout)
-    expected = pd.read_csv(profiles.parent / "expected.tsv", sep="\t", skiprows=1, index_col=0)
+    (finished[0] / "expected.tsv").write_text(done.stdout)
+    expected = pd.read_csv(finished[0] / "expected.tsv", sep="\t", skiprows=1, index_col=0)
     merged = pd.read_csv(profiles / "merged.tsv", sep="\t", skiprows=1, index_col=0)
     pd.testing.assert_frame_equal(
         merged, expected.loc[merged.index, merged.columns], check_names=False, check_exact=True
@@ -168,11 +169,20 @@ def test_provenance_of_a_run_from_fastq(finished: tuple[Path, str]) -> None:
         data = (folder / name).read_bytes()
         assert (files[name]["bytes"], files[name]["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     assert "--configfile config.yaml" in record["run"]["command"]
+    # No result is left out, but for what is written later or only tells how the run went.
+    results = folder / "results"
+    made = {str(path.relative_to(folder)) for path in results.rglob("*") if path.is_file()}
+    apart = ("logs", "benchmarks", "figures", "lists", "reads", "qc/multiqc_data", "config.json", "provenance.json")
+    apart = tuple(f"results/{name}" for name in (*apart, "report.html"))
+    assert {name for name in made if not name.startswith(apart)} == {entry["file"] for entry in record["results"]}
+    checked = ["microbiome", "check", "--provenance", "results", "--config", "config.yaml"]
+    done = subprocess.run(checked, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
-def test_alignments_are_kept_for_the_strains(finished: tuple[Path, str]) -> None:
-    kept = {path.name for path in (finished[0] / "results" / "profiles").glob("*.sam.bz2")}
-    assert len(kept) == 7
+def test_alignments_go_when_strains_are_counted(finished: tuple[Path, str]) -> None:
+    assert not list((finished[0] / "results" / "profiles").glob("*.sam.bz2"))
+    assert len(list((finished[0] / "results" / "strains" / "alleles").glob("*.alleles"))) == 7
 
 
 def test_a_second_run_does_nothing(finished: tuple[Path, str], repository: Path) -> None:
@@ -202,10 +212,13 @@ def test_snakemakes_own_report(finished: tuple[Path, str], repository: Path) -> 
 
 
 def test_killed_in_the_middle_and_started_again(
-    finished: tuple[Path, str], trial: Path, repository: Path, tmp_path: Path
+    finished: tuple[Path, str], trial: Path, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = copy_of(trial, tmp_path / "killed")
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--cores", "2", "--configfile", "config.yaml"]
+    # Nothing of this may matter.
+    for name, value in (("TZ", "Asia/Tokyo"), ("LC_ALL", "C"), ("PYTHONHASHSEED", "77"), ("TMPDIR", str(tmp_path))):
+        monkeypatch.setenv(name, value)
+    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--cores", "3", "--configfile", "config.yaml"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 120
@@ -218,7 +231,7 @@ def test_killed_in_the_middle_and_started_again(
         process.wait()
     assert not (folder / "results" / "report.html").exists()
     must_run(repository, folder, "--unlock")
-    must_run(repository, folder)
+    must_run(repository, folder, "--cores", "1")
     assert contents(folder / "results") == contents(trial / "results")
     records = [json.loads((place / "results" / "provenance.json").read_text()) for place in (folder, trial)]
     for record in records:
@@ -260,7 +273,102 @@ def test_reads_are_brought_to_one_depth_where_that_is_asked_for(
     profiled = pd.read_csv(folder / "results" / "qc" / "metaphlan" / f"{single}.tsv", sep="\t").iloc[0]
     assert profiled["reads"] == 2001
     said = must_run(repository, folder, "--dry-run", "--printshellcmds", "results/qc/reads.tsv")
-    assert "--rarefied results/qc/rarefied/" in said
+    assert "--rarefied @results/lists/rarefied.txt" in said
+
+
+# What depends on the covariates of subjects, whatever they are; and what only gathers.
+OF_SUBJECTS = {"limits", "nulls", "permanova", "trajectories", "taxa", "retention", "changes", "sensitivity"}
+OF_SUBJECTS |= {"strain_rates", "clinical_response", "clinical_survival", "clinical_toxicity", "toxicity_curves"}
+OF_SUBJECTS |= {"donors", "donor_match", "associate", "joins"}
+GATHERED = {"provenance", "report", "all"}
+# Of every sample, when its reads or what is done with them changes.
+PER_SAMPLE = {"merge_units", "fastp", "remove_host", "metaphlan", "strain_alleles"}
+LISTS = {"alleles", "fastp", "host", "multiqc", "profiled", "profiles", "units"}
+
+
+def planned(repository: Path, folder: Path, *arguments: str) -> tuple[dict[str, int], str]:
+    """Return how many jobs of each rule a dry run plans (both kinds of merge_units and fastp as one), and its text."""
+    said = must_run(repository, folder, "--dry-run", *arguments)
+    jobs: dict[str, int] = {}
+    # The table stands at the beginning and at the end.
+    for rule, count in re.findall(r"^(\w+) +(\d+)$", said.partition("\ntotal ")[0], re.MULTILINE):
+        name = re.sub("_(paired|single)$", "", rule)
+        jobs[name] = max(jobs.get(name, 0), int(count)) if rule == name else jobs.get(name, 0) + int(count)
+    return jobs, said
+
+
+@pytest.fixture
+def done(finished: tuple[Path, str], tmp_path: Path) -> Path:
+    """Return a copy of the folder of the finished run, times of the files included, to change something in."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder, symlinks=True, ignore=shutil.ignore_patterns("report.html", "*.lock"))
+    shutil.copy2(finished[0] / "results" / "report.html", folder / "results" / "report.html")
+    return folder
+
+
+def test_what_is_only_touched_is_not_run_again(done: Path, repository: Path) -> None:
+    for name in ("samples", "subjects", "doses", "units"):
+        (done / TRIAL / f"{name}.tsv").touch()
+    for path in (done / TRIAL / "fastq").iterdir():
+        path.touch()
+    assert "Nothing to be done" in must_run(repository, done, "--dry-run")
+
+
+def test_a_covariate_reruns_what_reads_subjects(done: Path, repository: Path) -> None:
+    path = done / TRIAL / "subjects.tsv"
+    subjects = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    subjects.assign(centre="north").to_csv(path, sep="\t", index=False)
+    jobs, _ = planned(repository, done)
+    # Not profiles, distances, outcomes, similarity, and not whose strains they are.
+    assert set(jobs) == OF_SUBJECTS | GATHERED
+
+
+def test_a_config_value_reruns_what_it_concerns(done: Path, repository: Path) -> None:
+    config = yaml.safe_load((done / "config.yaml").read_text())
+    (done / "config.yaml").write_text(yaml.safe_dump(config | {"report": {"title": "Another title"}}))
+    assert set(planned(repository, done)[0]) == {"record_config", *GATHERED}
+    diversity = config["diversity"] | {"permanova": {"factors": ["arm"], "permutations": 199}}
+    (done / "config.yaml").write_text(yaml.safe_dump(config | {"diversity": diversity}))
+    assert set(planned(repository, done)[0]) == {"permanova", "record_config", *GATHERED}
+    (done / "config.yaml").write_text(yaml.safe_dump(config | {"strains": {"min_sites": 400}}))
+    jobs, _ = planned(repository, done)
+    strains = {"distances", "thresholds", "share", "sweep", "rates", "audit", "compare"}
+    assert set(jobs) - {"strain_compare"} == {f"strain_{name}" for name in strains - {"compare"}} | {
+        "record_config",
+        *GATHERED,
+    }
+
+
+def test_a_sample_that_is_added_is_the_only_one_worked_on(done: Path, repository: Path) -> None:
+    tables = {name: done / TRIAL / f"{name}.tsv" for name in ("samples", "units")}
+    new, old = "R02-T1b", "R02-T1"
+    for name, path in tables.items():
+        rows = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        row = rows[rows["sample"] == old].head(1).assign(sample=new)
+        if name == "units":
+            row["fq1"] = f"{TRIAL}/fastq/{new}.fastq.gz"
+            (done / row["fq1"].item()).write_bytes(
+                gzip.compress(b"@new\n" + b"ACGT" * 20 + b"\n+\n" + b"I" * 80 + b"\n")
+            )
+        else:
+            row["day"] = "15"
+        pd.concat([rows, row]).to_csv(path, sep="\t", index=False)
+    jobs, said = planned(repository, done)
+    assert {rule: jobs[rule] for rule in PER_SAMPLE} == dict.fromkeys(PER_SAMPLE, 1)
+    assert set(re.findall(r"^Job \d+: ([DR]\d\d-\w+): ", said, re.MULTILINE)) == {new}
+    assert set(re.findall(r"list of files: (\w+)", said)) == LISTS
+    # All that is measured of the whole study follows.
+    assert {"merge_profiles", "alpha", "outcomes", "rates", "report"} <= set(jobs)
+    assert not {"record_config", "metaphlan_database"} & set(jobs)
+
+
+def test_a_fastq_that_changes_reruns_its_sample(done: Path, repository: Path) -> None:
+    path = done / TRIAL / "fastq" / f"{SINGLE}_L1_R1.fastq.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-1]))
+    jobs, said = planned(repository, done)
+    assert {rule: jobs[rule] for rule in PER_SAMPLE} == dict.fromkeys(PER_SAMPLE, 1)
+    assert set(re.findall(r"^Job \d+: ([DR]\d\d-\w+): ", said, re.MULTILINE)) == {SINGLE}
+    assert "list_files" not in jobs
 
 
 def test_a_profile_that_is_added_reaches_every_table(trial: Path, repository: Path, tmp_path: Path) -> None:

@@ -73,11 +73,13 @@ def test_tables_of_patients_add_theirs() -> None:
     assert names(ClinicalPlan(plan_of(doses="d.tsv", donors={"match": False}))) == DONORS
 
 
-def test_time_to_adverse_events_needs_the_day_of_each_severe_one() -> None:
-    Path("t.tsv").write_text("subject\tday\tgrade\nP\t\t2\nP\t9\t3\n")
+def test_time_to_adverse_events_needs_events_and_follow_up() -> None:
     assert "toxicity_curves" in names(ClinicalPlan(plan_of(ALL, toxicities="t.tsv")))
+    assert "toxicity_curves" not in names(ClinicalPlan(plan_of(ALL)))
+    assert "toxicity_curves" not in names(ClinicalPlan(plan_of("subject\tos_days\nP\t3\n", toxicities="t.tsv")))
+    # A severe event without a day is left out by name there; that is no reason to leave the whole table out.
     Path("t.tsv").write_text("subject\tday\tgrade\nP\t\t3\n")
-    assert names(ClinicalPlan(plan_of(ALL, toxicities="t.tsv"))) & {"toxicity", "toxicity_curves"} == {"toxicity"}
+    assert "toxicity_curves" in names(ClinicalPlan(plan_of(ALL, toxicities="t.tsv")))
 
 
 def test_given_responses_come_before_those_of_lesions() -> None:

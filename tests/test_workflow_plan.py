@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from microbiome.cli import main
 from microbiome.config import validate_config
 from microbiome.errors import InputError
 from microbiome.workflow import Plan, prepare, read_plan
+from microbiome.workflow_lists import FileLists
 from microbiome.workflow_options import (
     compare_options,
     null_options,
@@ -57,6 +59,28 @@ def test_patterns_match_their_own_samples_only() -> None:
     for sample in ("A", "A_R1", "B.x", "Bxx", "A_R", ""):
         assert bool(re.fullmatch(plan.pattern(paired=True), sample)) == (sample == "A")
         assert bool(re.fullmatch(plan.pattern(paired=False), sample)) == (sample in ("A_R1", "B.x"))
+
+
+def test_samples_of_one_kind_need_no_list() -> None:
+    Path("units.tsv").write_text("sample\tunit\tfq1\tfq2\nA\tL1\ta.fq\tb.fq\nB\tL1\tc.fq\td.fq\n")
+    plan = plan_of()
+    assert re.fullmatch(plan.pattern(paired=True), "A")
+    assert not re.match(plan.pattern(paired=False), "A")
+
+
+def test_lists_have_a_file_for_each_sample() -> None:
+    lists = FileLists(plan_of(host_index="h", strains={"parts": 3}))
+    samples = ["A", "A_R1", "B.x"]
+    assert lists.files("profiles") == [f"results/profiles/{sample}_profile.tsv" for sample in samples]
+    assert lists.text("host") == "".join(f"results/qc/host/{sample}.tsv\n" for sample in samples)
+    assert len(lists.files("multiqc")) == 6
+    assert lists.files("distances") == [f"results/strains/distances/part{part}.tsv" for part in (1, 2, 3)]
+    assert lists.names() == ["profiles", "units", "fastp", "host", "profiled", "multiqc", "alleles", "distances"]
+    options = shlex.split(lists.accounted_options())
+    assert options[:4] == ["--profile", "@results/lists/profiles.txt", "--units", "@results/lists/units.txt"]
+    assert "--rarefied" not in options
+    with pytest.raises(KeyError):
+        lists.files("nothing")
 
 
 def test_without_such_samples_nothing_matches() -> None:
@@ -237,12 +261,34 @@ def test_the_tree_is_asked_for_where_it_is_needed() -> None:
 def test_targets_follow_the_configuration() -> None:
     targets = plan_of(diversity={"beta": ["jaccard"], "alpha": []}).targets()
     assert "results/diversity/similarity_jaccard.tsv" in targets
-    assert "results/profiles/A.sam.bz2" in targets
+    assert not [path for path in targets if path.endswith((".sam.bz2", ".fastq.gz"))]
     assert not [path for path in targets if "alpha" in path or "permanova" in path]
-    database = {"database": "db", "index": "mpa_vT_1"}
-    lean = plan_of(metaphlan=database | {"keep_sam": False}, diversity={"permanova": {"factors": ["arm"]}}).targets()
-    assert not [path for path in lean if path.endswith(".sam.bz2")]
-    assert "results/diversity/permanova_bray_curtis.tsv" in lean
+    tested = plan_of(diversity={"permanova": {"factors": ["arm"]}}).targets()
+    assert "results/diversity/permanova_bray_curtis.tsv" in tested
+
+
+def test_what_is_kept_is_asked_for() -> None:
+    kept = plan_of(host_index="h", keep=["merged", "trimmed", "nonhost", "sam"]).targets()
+    reads = {f"results/reads/{step}/A_R{mate}.fastq.gz" for step in ("merged", "trimmed") for mate in (1, 2)}
+    reads |= {f"results/reads/{step}/B.x_single.fastq.gz" for step in ("merged", "trimmed")}
+    assert {*reads, "results/reads/nonhost/A.fastq.gz", "results/profiles/A.sam.bz2"} <= set(kept)
+    # Of a step that is not taken nothing can be kept, which the configuration is warned of.
+    config, problems = validate_config(
+        {"samples": "samples.tsv", "units": "units.tsv", "metaphlan": {"database": "db", "index": "i"}}
+        | {"keep": ["nonhost", "rarefied"]}
+    )
+    assert [(problem.level, problem.column, problem.value) for problem in problems] == [
+        ("warning", "keep", "rarefied"),
+        ("warning", "keep", "nonhost"),
+    ]
+    assert not [path for path in read_plan(config).targets() if "/reads/" in path]
+
+
+def test_the_key_that_kept_alignments_says_what_to_write_instead() -> None:
+    metaphlan = {"database": "db", "index": "mpa_vT_1", "keep_sam": True}
+    _, problems = validate_config({"samples": "samples.tsv", "units": "units.tsv", "metaphlan": metaphlan})
+    assert [problem.column for problem in problems] == ["metaphlan.keep_sam"]
+    assert "`keep: [sam]`" in str(problems[0])
 
 
 def test_one_feature_table_is_used_as_it_stands() -> None:
@@ -275,3 +321,21 @@ def test_the_download_of_the_database_needs_no_tables() -> None:
         prepare(config, look=False)
     plan, problems = prepare(config, look=False, lenient=True)
     assert (plan.samples, problems) == ([], [])
+
+
+def test_commands_take_lists_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("list.txt").write_text("no a.tsv\r\n\nb.tsv\n")
+    assert main(["merge", "c.tsv", "@list.txt"]) == 2
+    said = capsys.readouterr().err
+    assert [line.split(": the file")[0] for line in said.splitlines()] == [
+        "error: c.tsv",
+        "error: no a.tsv",
+        "error: b.tsv",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main(["merge", "@nowhere.txt"])
+    assert ended.value.code == 2
+    assert "nowhere.txt: the file does not exist" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["reads", "--help"])
+    assert "@LIST" in capsys.readouterr().out

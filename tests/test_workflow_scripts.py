@@ -72,10 +72,10 @@ class TestMergeUnits:
             fastq(["c"]),
             gzip.compress(fastq(["d"])) + gzip.compress(fastq(["e"])),
         ]
-        second = [gzip.compress(fastq(["A", "B"])), fastq(["C"]), gzip.compress(fastq(["D", "E"]))]
+        second = [gzip.compress(fastq(["a/2", "b/2"])), fastq(["c/2"]), gzip.compress(fastq(["d/2", "e/2"]))]
         assert self.merge(module, tmp_path, first, second, capsys) == ""
         assert gzip.decompress((tmp_path / "out1.gz").read_bytes()) == fastq(["a", "b", "c", "d", "e"])
-        assert gzip.decompress((tmp_path / "out2.gz").read_bytes()) == fastq(["A", "B", "C", "D", "E"])
+        assert gzip.decompress((tmp_path / "out2.gz").read_bytes()) == fastq(["a/2", "b/2", "c/2", "d/2", "e/2"])
         header, *rows = [line.split("\t") for line in (tmp_path / "table.tsv").read_text().splitlines()]
         assert header == ["sample", "unit", "mate", "file", "bytes", "sha256", "reads"]
         assert [(row[1], row[2], row[6]) for row in rows] == [
@@ -130,7 +130,7 @@ class TestMergeUnits:
 
     def test_garbage_after_gzip(self, module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         data = gzip.compress(fastq(["a"])) + b"@b\nACGT"
-        assert "corrupt gzip file" in self.merge(module, tmp_path, [data], [], capsys)
+        assert "something else follows the end of the gzip" in self.merge(module, tmp_path, [data], [], capsys)
 
     def test_record_cut_off(self, module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         data = fastq(["a", "b"]).rsplit(b"\n+", 1)[0]
@@ -143,9 +143,30 @@ class TestMergeUnits:
         self, module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         error = self.merge(
-            module, tmp_path, [fastq(["a", "b"]), fastq(["c"])], [fastq(["A", "B"]), fastq(["C", "D"])], capsys
+            module, tmp_path, [fastq(["a", "b"]), fastq(["c"])], [fastq(["a", "b"]), fastq(["c", "d"])], capsys
         )
         assert f"{tmp_path}/fq1_1 has 1 reads, {tmp_path}/fq2_1 has 2" in error
+
+    def test_mates_in_another_order(
+        self,
+        module: ModuleType,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Headers are found wherever the pieces of the text begin and end."""
+        monkeypatch.setattr(module, "STRIDE", 3)
+        monkeypatch.setattr(module, "MOST_NAMES", 20)
+        names = [f"read{i}" for i in range(40)]
+        first, second = (fastq([f"{name}/{mate}" for name in names]) for mate in (1, 2))
+        swapped = fastq([f"{name}/2" for name in [*names[:24], names[25], names[24], *names[26:]]])
+        for chunk in (1 << 20, 100, 7):
+            monkeypatch.setattr(module, "CHUNK", chunk)
+            for pack in (bytes, gzip.compress):
+                assert self.merge(module, tmp_path, [pack(first)], [pack(second)], capsys) == ""
+        monkeypatch.setattr(module, "CHUNK", 1000)
+        said = self.merge(module, tmp_path, [first], [swapped], capsys).replace(f"{tmp_path}/", "")
+        assert said.startswith("error: sample S: read 25 is 'read24' in fq1_0 and 'read25' in fq2_0: give both mates")
 
     def test_missing_file(self, module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         words = [
@@ -236,6 +257,13 @@ class TestProfileSample:
         words = module.command_line(self.arguments(tmp_path), version, tmp_path / "m.bz2")
         assert {"--bowtie2db", "--bowtie2out", "--unclassified_estimation"} < set(words)
         assert not {"--db_dir", "--mapout"} & set(words)
+
+    def test_the_command_in_a_profile_is_the_same_with_any_number_of_threads(self, module: ModuleType) -> None:
+        text = "#db\n#metaphlan r --nproc {} -s .{}.part.s.bz2 -o x/.{}.part.p.tsv --min_mapq_val 5\n#n\nA --nproc 1\n"
+        expected = "#db\n#metaphlan r -s s.bz2 -o x/p.tsv --min_mapq_val 5\n#n\nA --nproc 1\n"
+        for threads, process in ((1, 20), (16, 3)):
+            names = {Path(f".{process}.part.s.bz2"): Path("s.bz2"), Path(f"x/.{process}.part.p.tsv"): Path("x/p.tsv")}
+            assert module.restated(text.format(threads, process, process), names) == expected
 
     def test_a_profile_without_reads_can_be_read(self, module: ModuleType, tmp_path: Path) -> None:
         arguments = self.arguments(tmp_path)

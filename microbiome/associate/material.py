@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from microbiome.molecules import Measured, transformed
 from microbiome.visits import analysis_samples
 
 __all__ = ["Level", "Picked", "level_of", "pick", "share_words", "signed", "subject_values"]
+
+# Weights of subject x row that are multiplied as a whole matrix.
+_MOST_DENSE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -170,14 +174,25 @@ def subject_values(level: Level, picked: Picked, last: bool = False) -> Level:
     if last:
         return level.take(picked.last)
     known = ~np.isnan(level.numbers)
-    total = picked.weights @ known
+    weights = _sparse(picked.weights)
+    total = weights @ known.astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        numbers = (picked.weights @ np.where(known, level.numbers, 0.0)) / total
+        numbers = (weights @ np.where(known, level.numbers, 0.0)) / total
     # A single row is that row, to the last bit.
     single = (picked.weights > 0).sum(axis=1) == 1
     numbers[single] = level.numbers[picked.last[single]]
     numbers[total == 0] = np.nan
-    there = (picked.weights > 0).astype(float)
-    rows = there @ known
-    flags = [(rows > 0) & (there @ (side & known) == rows) for side in (level.low, level.high)]
-    return Level(numbers, *flags)
+    there = _sparse((picked.weights > 0).astype(float))
+    rows = there @ known.astype(float)
+
+    def all_of(side: np.ndarray) -> np.ndarray:
+        if not side.any():
+            return np.zeros(rows.shape, dtype=bool)
+        return np.asarray((rows > 0) & (there @ (side & known).astype(float) == rows))
+
+    return Level(numbers, all_of(level.low), all_of(level.high))
+
+
+def _sparse(weights: np.ndarray) -> np.ndarray | sparse.csr_array:
+    """Return weights of which a subject has a few among thousands so that only these are multiplied."""
+    return sparse.csr_array(weights) if weights.size > _MOST_DENSE else weights

@@ -138,7 +138,11 @@ def _refused(text: str, column: str, why: str) -> Problem:
 
 
 def _absent(name: str, table: pd.DataFrame, donors: Mapping[str, tuple[str, ...]] | None) -> Problem:
-    known = [*(str(column) for column in table.columns if column != "subject"), DAY]
+    own = [str(column) for column in table.columns if column != "subject"]
+    if not own:
+        text = f"{name!r} is no column: the subjects table is not given, or has none"
+        return Problem(text, "give the subjects table (--subjects)", column="by", value=name)
+    known = [*own, DAY]
     return no_such_column(name, [*known, *(["donor"] if donors is not None else [])], "by", "subjects")
 
 

@@ -41,6 +41,7 @@ def _tables(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         nargs="+",
+        action=options.Files,
         default=[],
         metavar="FILE",
         help="MetaPhlAn tables, or one TSV of feature x sample: the table called taxa",

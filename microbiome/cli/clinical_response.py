@@ -110,7 +110,7 @@ def _response(arguments: argparse.Namespace) -> None:
     from microbiome.clinical.lesions import lesion_problems
     from microbiome.clinical.response import clinical_response
     from microbiome.compare.among import parse_among
-    from microbiome.errors import InputError, Problem, raise_problems
+    from microbiome.errors import Problem, raise_problems
     from microbiome.tables import LESIONS, SAMPLES, SUBJECTS
     from microbiome.tsv import parse_table, write_table
 
@@ -130,9 +130,17 @@ def _response(arguments: argparse.Namespace) -> None:
     raise_problems(problems)
     for problem in problems:
         logger.warning("%s", problem)
-    if lesions is None and (arguments.assessments or arguments.best):
-        option = "--assessments" if arguments.assessments else "--best"
-        raise InputError(Problem(f"{option} needs lesions", "give --lesions"))
+    if lesions is None:
+        # Of no effect on the responses of the subjects table: the user would take them for judged so.
+        needed = {
+            "--assessments": arguments.assessments,
+            "--best": arguments.best,
+            "--criteria irecist": arguments.criteria == "irecist",
+            "--confirmed": arguments.confirmed,
+        }
+        raise_problems(
+            Problem(f"{option} needs lesions", "give --lesions") for option, asked in needed.items() if asked
+        )
     given = arguments.criteria == "given"
     criteria = "recist_1_1" if given else arguments.criteria
     rules = Rules(arguments.confirmed, arguments.confirm_days, arguments.sd_days, arguments.between)

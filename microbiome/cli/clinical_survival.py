@@ -67,7 +67,9 @@ def _groups(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", default="log_log", choices=["log_log", "log", "plain"], help="interval of survival and of medians"
     )
-    parser.add_argument("--restricted-mean", type=float, metavar="DAY", help="also the mean time up to this day")
+    parser.add_argument(
+        "--restricted-mean", type=float, metavar="DAY", help="also the mean time up to this day (after the landmark)"
+    )
     parser.add_argument("--permutations", type=int, default=9999, metavar="N", help="random permutations (log-rank)")
 
 
@@ -95,7 +97,12 @@ def _predictors(parser: argparse.ArgumentParser) -> None:
         help="columns of it; without, the usual rates or else all numbers",
     )
     parser.add_argument(
-        "--profile", nargs="+", default=[], metavar="FILE", help="profile whose taxa are predictors, one at a time"
+        "--profile",
+        nargs="+",
+        action=options.Files,
+        default=[],
+        metavar="FILE",
+        help="profile whose taxa are predictors, one at a time",
     )
     parser.add_argument("--rank", default="auto", help="rows of a MetaPhlAn profile to use")
     parser.add_argument("--taxa", nargs="+", default=[], metavar="TAXON", help="taxa of it; all when not given")

@@ -74,7 +74,12 @@ def _add_toxicity(subparsers: argparse._SubParsersAction[argparse.ArgumentParser
         "are added where doses and profiles are given",
     )
     parser.add_argument(
-        "--profile", nargs="+", default=[], metavar="FILE", help="profiles with the donors' samples, for their taxa"
+        "--profile",
+        nargs="+",
+        action=options.Files,
+        default=[],
+        metavar="FILE",
+        help="profiles with the donors' samples, for their taxa",
     )
     parser.add_argument(
         "--rank",

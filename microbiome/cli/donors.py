@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from microbiome.cli import options
 
 __all__ = ["add"]
+
+logger = logging.getLogger(__name__)
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -80,6 +83,21 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--pairs",
         metavar="FILE",
         help="write what is expected of every donor in every recipient to this table, from a model of all data",
+    )
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="learn from and judge on at most so many taxa of samples, whole samples drawn at random; 0 for all",
+    )
+    parser.add_argument(
+        "--most-pairs",
+        type=int,
+        default=1_000,
+        metavar="N",
+        help="of more pairs of recipient and donor, foretell all donors for some recipients only, those who received "
+        "nothing yet first; 0 for all",
     )
     parser.add_argument("--day", type=int, help="day after FMT that --pairs is about; else the median of the samples")
     options.seed(parser)
@@ -161,7 +179,7 @@ def _donors(arguments: argparse.Namespace) -> None:
 
 
 def _match(arguments: argparse.Namespace) -> None:
-    from microbiome.donors import match, match_pairs, match_rows, taxon_lists
+    from microbiome.donors import drawn_rows, match, match_pairs, match_rows, taxon_lists
     from microbiome.metaphlan import read_abundance
     from microbiome.study import read_study
     from microbiome.taxa.lineage import lineage_if_any
@@ -174,6 +192,10 @@ def _match(arguments: argparse.Namespace) -> None:
         lambda: taxon_lists(arguments.list),
     )
     rows = match_rows(abundance, study, lineage, arguments.detection, arguments.cohort, arguments.window)
+    rows, left_out = drawn_rows(rows, arguments.rows, arguments.seed)
+    if left_out:
+        logger.warning("match: %s (--rows)", left_out)
+    comments = [left_out] if left_out else []
     tables = match(rows, arguments.cv, arguments.model, arguments.trees, arguments.seed)
     if arguments.pairs:
         pairs = match_pairs(
@@ -187,8 +209,9 @@ def _match(arguments: argparse.Namespace) -> None:
             arguments.model[0],
             arguments.trees,
             arguments.seed,
+            arguments.most_pairs,
         )
-        write_table(pairs, arguments.pairs)
+        write_table(pairs, arguments.pairs, comments)
     if arguments.predictions:
-        write_table(tables.predictions, arguments.predictions)
-    write_table(tables.scores, arguments.output)
+        write_table(tables.predictions, arguments.predictions, comments)
+    write_table(tables.scores, arguments.output, comments)

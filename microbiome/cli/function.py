@@ -32,7 +32,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "what is of no group becomes UNGROUPED. Each sample is divided by its total (UNMAPPED and UNGROUPED included), "
         "as humann_renorm_table does.",
     )
-    parser.add_argument("tables", nargs="+", metavar="TABLE", help="tables of HUMAnN, plain, .gz or .bz2")
+    parser.add_argument(
+        "tables", nargs="+", action=options.Files, metavar="TABLE", help="tables of HUMAnN, plain, .gz or .bz2"
+    )
     parser.add_argument("--map", metavar="FILE", help="map of groups to gene families, as humann_regroup_table takes")
     parser.add_argument(
         "--unit", default="fraction", choices=["fraction", "cpm", "as_given"], help="unit of the result"
@@ -48,7 +50,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "Join the counts that the workflow keeps of each sample: reads, gene families, the part that hit nothing, and "
         "why a sample was passed over.",
     )
-    parser.add_argument("counts", nargs="+", metavar="TSV", help="one file per sample")
+    parser.add_argument("counts", nargs="+", action=options.Files, metavar="TSV", help="one file per sample")
     options.output(parser)
 
     parser = options.add_command(

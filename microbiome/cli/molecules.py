@@ -23,7 +23,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "Pair the rows of tables of measurements (metabolites, cytokines, cells, taxa) by subject and day, one to one: "
         "those of one sample, then the nearest two within the window, and so on; never one of before the first dose "
         "(day 0 and earlier) with one of after it. Every row that has no partner is listed "
-        "with the reason. With more than two tables each two of them. The values are not looked at.",
+        "with the reason. With more than two tables each two of them. Cells must be measurements, but their values do "
+        "not matter.",
     )
     parser.add_argument(
         "--features",
@@ -33,7 +34,19 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="tables of measurements (TSV): sample and features; subject, day and features; or feature and samples",
     )
     parser.add_argument(
-        "--profile", nargs="+", default=[], metavar="FILE", help="profiles, joined as the table called taxa"
+        "--profile",
+        nargs="+",
+        action=options.Files,
+        default=[],
+        metavar="FILE",
+        help="profiles, joined as the table called taxa",
+    )
+    parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="NAME=COLUMNS",
+        help="of a table: columns that are no features, such as a plate, separated by commas",
     )
     options.samples(parser)
     options.subjects(parser)
@@ -107,13 +120,23 @@ def _tables(arguments: argparse.Namespace) -> list[Measured]:
             problems.append(Problem(f"two tables are called {name!r}", "name one otherwise", column="--features"))
         else:
             named[name] = file
+    left: dict[str, tuple[str, ...]] = {}
+    for word in arguments.leave_out:
+        name, mark, columns = word.partition("=")
+        if not (mark and name and columns):
+            problems.append(Problem(f"{word!r} has no name", "write NAME=COLUMNS", column="--leave-out", value=word))
+        elif name not in named:
+            fix = f"use one of {', '.join(named) or 'the tables of --features'}"
+            problems.append(Problem(f"no table is called {name!r}", fix, column="--leave-out", value=name))
+        else:
+            left[name] = tuple(filter(None, columns.split(",")))
     raise_problems(problems)
     study = read_study(arguments.samples, arguments.subjects)
     if arguments.profile:
         with collecting(problems):
             tables.append(from_profile(read_abundance(arguments.profile), study))
     for name, file in named.items():
-        measured, found = parse_rows(file, name, study)
+        measured, found = parse_rows(file, name, study, left.get(name, ()))
         problems += found
         if measured is not None:
             tables.append(measured)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from microbiome.errors import InputError
+from microbiome.files import open_text
 
 __all__ = [
+    "Files",
     "Parser",
     "add_command",
     "among",
@@ -20,6 +24,7 @@ __all__ = [
     "samples",
     "seed",
     "subjects",
+    "taxonomy",
 ]
 
 
@@ -37,10 +42,39 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {text} (see `{self.prog} --help`)\n")
 
 
+class Files(argparse.Action):
+    """Paths, of which ``@LIST`` stands for those that the file LIST names, one per line.
+
+    A command line holds no more than 128 KiB when a shell starts it: some thousand paths.
+    """
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        _option: str | None = None,
+    ) -> None:
+        """Put the paths into the place of the lists."""
+        paths: list[str] = []
+        for value in values or ():
+            if not value.startswith("@"):
+                paths.append(value)
+                continue
+            try:
+                lines = open_text(value[1:]).split("\n")
+            except InputError as error:
+                raise argparse.ArgumentError(self, str(error)) from None
+            paths += [path for path in (line.removesuffix("\r") for line in lines) if path.strip()]
+        setattr(namespace, self.dest, paths)
+
+
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Help that names a default only where there is one to know: not of flags, nor of what may be left out."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
+        if isinstance(action, Files):
+            return f"{action.help}; @LIST: those that the file LIST names, one per line"
         if action.required or action.default is None or isinstance(action.default, bool) or action.default in ("", []):
             return action.help
         if isinstance(action.default, list):
@@ -78,8 +112,10 @@ def profile(parser: argparse.ArgumentParser) -> None:
         "--profile",
         required=True,
         nargs="+",
+        action=Files,
         metavar="FILE",
-        help="MetaPhlAn tables (single or merged, plain or .gz), or one TSV of feature x sample",
+        help="MetaPhlAn tables (single or merged, plain or .gz) or those of another profiler (docs/profilers.md), or "
+        "one TSV or BIOM table of feature x sample",
     )
     parser.add_argument(
         "--rank",
@@ -151,6 +187,17 @@ def repair(parser: argparse.ArgumentParser, default: str = "none") -> None:
         help="bring samples of different depth to one level: threshold is one detection threshold, 5 times the unit of "
         "the shallowest sample; thinning takes the evidence of every sample down to a fifth of it; auto is thinning "
         "where groups or time points differ in depth by more than 1.5, else none",
+    )
+
+
+def taxonomy(parser: argparse.ArgumentParser) -> None:
+    """Add ``--taxonomy``."""
+    parser.add_argument(
+        "--taxonomy",
+        default="",
+        metavar="PATH",
+        help="lineages for profiles that have none: a folder with nodes.dmp and names.dmp, or a CSV as sourmash tax "
+        "takes it",
     )
 
 

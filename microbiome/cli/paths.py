@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,17 +42,29 @@ def distinct_outputs(*paths: str | None) -> None:
 
 @contextmanager
 def named_files(paths: Mapping[str, str | None]) -> Iterator[None]:
-    """Put the path that was given in the place of the name of a table, in what is said to be wrong with it.
+    """Put the path that was given in the place of the name of a table, in what is said of it: errors and warnings.
 
     Parameters
     ----------
     paths
         By name of the table; None where none was given.
     """
+
+    def named(problem: Problem) -> Problem:
+        return replace(problem, file=paths.get(problem.file) or problem.file) if problem.file else problem
+
+    def renamed(record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(named(part) if isinstance(part, Problem) else part for part in record.args)
+        return True
+
+    handlers = list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(renamed)
     try:
         yield
     except InputError as error:
-        raise InputError(
-            replace(problem, file=paths.get(problem.file) or problem.file) if problem.file else problem
-            for problem in error.problems
-        ) from None
+        raise InputError(named(problem) for problem in error.problems) from None
+    finally:
+        for handler in handlers:
+            handler.removeFilter(renamed)

@@ -25,6 +25,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--profile",
         nargs="*",
+        action=options.Files,
         metavar="FILE",
         help="MetaPhlAn tables or one feature table; gives the taxa their names and lineages",
     )
@@ -59,8 +60,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "function-reads": "output of `microbiome function reads`",
         "function-names": "names of functions: function, name",
         "donor-table": "output of `microbiome donors`",
+        "donor-spread": "how much donors differ, of `microbiome donors`",
         "donor-taxa": "taxa of concern and of benefit in every donor",
         "donor-match": "scores of the prediction of taxa present after FMT",
+        "joins": "output of `microbiome join`",
     }
     for name, meaning in single.items():
         parser.add_argument(f"--{name}", metavar="TSV", help=meaning)

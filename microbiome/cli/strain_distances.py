@@ -29,16 +29,16 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "does).",
     )
     sources = parser.add_argument_group("sources (at least one)")
-    sources.add_argument("--alleles", nargs="+", default=[], metavar="FILE", help="allele files, one per sample")
-    sources.add_argument(
-        "--tree", nargs="+", default=[], metavar="FILE", help="trees of StrainPhlAn (Newick): nGD, method ngd"
-    )
-    sources.add_argument(
-        "--mutations", nargs="+", default=[], metavar="FILE", help=".mutation of StrainPhlAn, method mutation_rate"
-    )
+    for name, what in (
+        ("alleles", "allele files, one per sample"),
+        ("tree", "trees of StrainPhlAn (Newick): nGD, method ngd"),
+        ("mutations", ".mutation of StrainPhlAn, method mutation_rate"),
+    ):
+        sources.add_argument(f"--{name}", nargs="+", action=options.Files, default=[], metavar="FILE", help=what)
     sources.add_argument(
         "--samestr",
         nargs="+",
+        action=options.Files,
         default=[],
         metavar="FILE",
         help="SameStr: sstr_strain_events.tsv, or TAXON.fraction.txt (with TAXON.overlap.txt beside it), or the folder "
@@ -47,6 +47,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     sources.add_argument(
         "--table",
         nargs="+",
+        action=options.Files,
         default=[],
         metavar="FILE",
         help="tables with taxon, sample_1, sample_2, distance (and sites, method, ...), .dist of "

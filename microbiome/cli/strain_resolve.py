@@ -23,7 +23,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "pairs (--shared) where there are no alleles.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--alleles", nargs="+", metavar="FILE", help="allele files of all samples")
+    source.add_argument(
+        "--alleles", nargs="+", action=options.Files, metavar="FILE", help="allele files of all samples"
+    )
     source.add_argument("--shared", metavar="TSV", help="table of `strains share`, where there are only distances")
     options.samples(parser)
     options.doses(parser)
@@ -32,6 +34,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     what.add_argument(
         "--profile",
         nargs="+",
+        action=options.Files,
         metavar="FILE",
         help="profiles, from which the outcomes are made; without either a taxon is where the allele files have it",
     )

@@ -40,6 +40,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--profile",
         nargs="+",
+        action=options.Files,
         metavar="FILE",
         help="instead of --outcomes: MetaPhlAn tables, or one TSV of feature x sample; SGBs where there are any",
     )

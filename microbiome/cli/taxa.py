@@ -25,7 +25,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     options.subjects(parser)
     _by(parser)
     parser.add_argument(
-        "--profile", nargs="+", metavar="FILE", help="MetaPhlAn tables, to join species, genus and family"
+        "--profile",
+        nargs="+",
+        action=options.Files,
+        metavar="FILE",
+        help="MetaPhlAn tables, to join species, genus and family",
     )
     parser.add_argument(
         "--rank",

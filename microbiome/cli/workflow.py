@@ -21,6 +21,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     options.samples(parser)
     options.profile(parser)
+    options.taxonomy(parser)
     for name, what in (
         ("units", "tables of the merging of units"),
         ("fastp", "JSON reports of fastp, named SAMPLE.json"),
@@ -28,7 +29,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         ("rarefied", "tables of the rarefaction"),
         ("profiled", "tables of the profiling"),
     ):
-        parser.add_argument(f"--{name}", nargs="*", default=[], metavar="FILE", help=f"{what}, one per sample")
+        parser.add_argument(
+            f"--{name}", nargs="*", action=options.Files, default=[], metavar="FILE", help=f"{what}, one per sample"
+        )
     options.output(parser)
 
     parser = options.add_command(
@@ -58,6 +61,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _reads(arguments: argparse.Namespace) -> None:
+    from microbiome.profilers import read_taxonomy
     from microbiome.reads import read_accounting
     from microbiome.study import read_study
     from microbiome.tsv import write_table
@@ -72,6 +76,7 @@ def _reads(arguments: argparse.Namespace) -> None:
         arguments.profiled,
         arguments.rank,
         arguments.rarefied,
+        read_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
     )
     write_table(frame, arguments.output)
 

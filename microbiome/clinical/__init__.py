@@ -1,6 +1,8 @@
 """From patients: response, survival and toxicity.
 
-Functions are imported from their modules when first used: the declarations of the tables stay cheap to import.
+Functions are imported from their modules when first used: the declarations of the tables stay cheap to import. Those of
+survival stay in theirs, whose names they have: :func:`microbiome.clinical.survival.survival`,
+:func:`microbiome.clinical.cox.cox`, :func:`microbiome.clinical.curves.curves`.
 """
 
 from __future__ import annotations

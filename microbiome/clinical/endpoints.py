@@ -90,7 +90,9 @@ class Cohort:
         return "; ".join(f"{number} {reason}" for reason, number in counts.items()) or None
 
 
-def endpoints_of(subjects: pd.DataFrame, endpoints: Sequence[str], problems: list[Problem]) -> list[str]:
+def endpoints_of(
+    subjects: pd.DataFrame, endpoints: Sequence[str], problems: list[Problem], file: str = "subjects"
+) -> list[str]:
     """Return the endpoints to analyse, each once: those asked for, else those whose columns are there.
 
     Parameters
@@ -101,22 +103,22 @@ def endpoints_of(subjects: pd.DataFrame, endpoints: Sequence[str], problems: lis
         Of :data:`microbiome.clinical.survival_tables.ENDPOINTS`; empty for all that there are.
     problems
         Added to when an endpoint is unknown or one of its columns is missing, or there is none at all.
+    file
+        Name used in the messages.
     """
     wanted = list(dict.fromkeys(endpoints)) or [
         name for name in ENDPOINTS if {f"{name}_days", f"{name}_event"} & set(subjects.columns)
     ]
     for name in [name for name in wanted if name not in ENDPOINTS]:
-        problems.append(
-            Problem(f"no endpoint is named {name!r}", f"use {', '.join(ENDPOINTS)}", column="endpoint", value=name)
-        )
+        fix = f"use {', '.join(ENDPOINTS)}"
+        problems.append(Problem(f"no endpoint is named {name!r}", fix, column="endpoint", value=name))
     if not wanted:
-        columns = "pfs_days and pfs_event, or os_days and os_event"
-        problems.append(Problem("the subjects table has no survival", f"add {columns}", "subjects"))
+        fix = "add pfs_days and pfs_event, or os_days and os_event"
+        problems.append(Problem("the subjects table has no survival", fix, file))
     found = []
     for name in [name for name in wanted if name in ENDPOINTS]:
         absent = [column for column in (f"{name}_days", f"{name}_event") if column not in subjects]
-        for column in absent:
-            problems.append(Problem(f"column {column!r} is missing", "add it", "subjects", column=column))
+        problems += [Problem(f"column {column!r} is missing", "add it", file, column=column) for column in absent]
         found += [] if absent else [name]
     return found
 
@@ -146,8 +148,8 @@ def endpoint_problems(subjects: pd.DataFrame, endpoints: Sequence[str], file: st
     def say(place: int, column: str, value: object, message: str, fix: str, warning: bool = False) -> None:
         name = subjects["subject"].iloc[place]
         level = "warning" if warning else "error"
-        text = "" if value is None else str(value)
-        problems.append(Problem(f"subject {name!r} {message}", fix, file, lines[place], column, text, level))  # type: ignore[arg-type]
+        said = f"subject {name!r} {message}"
+        problems.append(Problem(said, fix, file, lines[place], column, "" if value is None else str(value), level))  # type: ignore[arg-type]
 
     for again in np.flatnonzero(subjects["subject"].duplicated()).tolist():
         say(again, "subject", subjects["subject"].iloc[again], "stands twice", "keep one row")

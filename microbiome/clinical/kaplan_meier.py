@@ -133,7 +133,7 @@ def quantile(curve: pd.DataFrame, share: float = 0.5) -> Estimate:
     value, low, high = (_reaches(curve, name, 1 - share) for name in ("survival", "ci_low", "ci_high"))
     if math.isnan(value):
         lowest = float(curve["survival"].iloc[-1])
-        return Estimate(value, low, high, f"not reached: survival is {lowest:.3g} at the end, day {last:g}")
+        return Estimate(value, low, high, f"not reached: survival is {lowest:.3g} at the end, after {last:g} days")
     missing = [word for word, bound in (("lower", low), ("upper", high)) if math.isnan(bound)]
     note = f"no {' and no '.join(missing)} bound: the data set none" if missing else ""
     return Estimate(value, low, high, note)
@@ -184,7 +184,7 @@ def survival_at(curve: pd.DataFrame, time: float, level: float = 0.95) -> tuple[
     events, last = int(before["events"].sum()), before.iloc[-1]
     value = float(last["survival"])
     if not at_risk and value > 0:
-        words = f"nobody was followed until day {time:g}: the curve ends on day {curve['day'].iloc[-1]:g}"
+        words = f"nobody was followed for {time:g} days: the curve ends after {curve['day'].iloc[-1]:g}"
         return Estimate(math.nan, math.nan, math.nan, words), 0, events
     if value >= 1:
         words = f"nobody had the event by then: bound of Clopper-Pearson for 0 of {at_risk} at risk"
@@ -217,7 +217,7 @@ def restricted_mean(curve: pd.DataFrame, until: float, level: float = 0.95) -> E
     """
     last = float(curve["day"].iloc[-1])
     if until > last and curve["survival"].iloc[-1] > 0:
-        words = f"nobody was followed until day {until:g}: the curve ends on day {last:g}"
+        words = f"nobody was followed for {until:g} days: the curve ends after {last:g}"
         return Estimate(math.nan, math.nan, math.nan, words)
     inside = curve[curve["day"] <= until]
     days = np.append(inside["day"].to_numpy(), until)

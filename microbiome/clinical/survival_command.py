@@ -94,7 +94,7 @@ def survival_command(request: Request) -> tuple[pd.DataFrame, pd.DataFrame | Non
     # What could be read is checked in the same go, so that nobody has to start three times. A cell that could not be
     # understood is missing in the frame, and is not complained of a second time.
     named = {(problem.line, problem.column) for problem in found}
-    names = endpoints_of(subjects, request.endpoints, problems) if len(subjects.columns) > 1 else []
+    names = endpoints_of(subjects, request.endpoints, problems, request.subjects) if len(subjects.columns) > 1 else []
     for problem in endpoint_problems(subjects, names, request.subjects):
         other = problem.column.replace("_days", "_event") if "_days" in problem.column else ""
         if not {(problem.line, problem.column), (problem.line, other)} & named and problem.level == "error":

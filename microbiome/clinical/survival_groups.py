@@ -169,7 +169,7 @@ def prepare(
     problems: list[Problem] = []
     if "subject" not in subjects:
         raise_problems([Problem("column 'subject' is missing", "add it", file, column="subject")])
-    names = endpoints_of(subjects, endpoints, problems)
+    names = endpoints_of(subjects, endpoints, problems, file)
     problems += endpoint_problems(subjects, names, file)
     if not 0 < level < 1:
         problems.append(Problem(f"level {level:g} is not between 0 and 1", "give 0.95", column="level"))

@@ -79,7 +79,7 @@ CLINICAL_SURVIVAL = Table(
         _count("n", "Subjects in the analysis.", "subjects"),
         _count("events", "Their events (`survival` at a time: those until then).", "events"),
         _count("at_risk", "Subjects still at risk at `time`.", "subjects"),
-        _number("estimate", "The quantity: days, a fraction, a hazard ratio or a concordance.", 0),
+        _number("estimate", "The quantity: days after `landmark`, a fraction, a hazard ratio or a concordance.", 0),
         _number("ci_low", "Lower bound of `estimate`; missing where the data set none.", 0),
         _number("ci_high", "Upper bound of `estimate`; missing where the data set none.", 0),
         _number("level", "Confidence level.", 0, 1),

@@ -21,10 +21,12 @@ __all__ = [
     "ToxicitySettings",
     "chosen_among",
     "first_days",
+    "line_of",
     "recipients_of",
     "said_of_among",
     "table_problems",
     "treatment_problems",
+    "undated_problems",
     "worst_grades",
 ]
 
@@ -85,8 +87,9 @@ class Recipients:
         )
 
 
-def _line(index: object) -> int | None:
-    return int(index) if isinstance(index, int | np.integer) else None
+def line_of(frame: pd.DataFrame, index: object) -> int | None:
+    """Return the line of a row in its file; None for a frame that was not read from one."""
+    return int(str(index)) if frame.index.name == "line" else None
 
 
 def table_problems(
@@ -107,15 +110,18 @@ def table_problems(
     if problems:
         return problems
 
+    known = set(subjects["subject"])
+    given = {"subjects": subjects, "toxicities": toxicities, "doses": doses}
+    frames = {name: frame for name, frame in given.items() if frame is not None}
+
     def say(source: str, at: object, column: str, value: object, message: str, fix: str, warning: bool = False) -> None:
         level = "warning" if warning else "error"
-        problems.append(Problem(message, fix, source, _line(at), column, str(value), level=level))  # type: ignore[arg-type]
+        problems.append(Problem(message, fix, source, line_of(frames[source], at), column, str(value), level=level))  # type: ignore[arg-type]
 
-    known = set(subjects["subject"])
     for at, name in subjects.loc[subjects["subject"].duplicated(), "subject"].items():
         say("subjects", at, "subject", name, f"subject {name!r} stands twice", "keep one row")
-    frames = [("subjects", "irae_grade", subjects), ("toxicities", "grade", toxicities)]
-    for source, column, frame in frames:
+    for source, column in (("subjects", "irae_grade"), ("toxicities", "grade")):
+        frame = frames.get(source)
         if frame is None or column not in frame:
             continue
         grades = pd.to_numeric(frame[column], errors="coerce").astype(float)
@@ -168,7 +174,7 @@ def treatment_problems(subjects: pd.DataFrame, treatments: pd.DataFrame | None, 
         if name not in known:
             fix = "add a row there or correct it" + did_you_mean(str(name), known)
             text = f"subject {name!r} is not in the subjects table"
-            problems.append(Problem(text, fix, "treatments", _line(at), "subject", str(name)))
+            problems.append(Problem(text, fix, "treatments", line_of(treatments, at), "subject", str(name)))
     kinds = sorted(set(treatments["kind"].dropna()))
     if kind not in kinds:
         fix = f"use one of {', '.join(kinds)}" if kinds else "fill the table in"
@@ -234,20 +240,40 @@ def worst_grades(
                 f"subject {name!r} has irae_grade {said:g}, but its worst event in toxicities is of grade {seen:g}"
             )
             fix = "make the two tables agree"
-            problems.append(Problem(message, fix, "subjects", _line(line), "irae_grade", f"{said:g}"))
+            problems.append(Problem(message, fix, "subjects", line_of(subjects, line), "irae_grade", f"{said:g}"))
         elif said == said and said >= 1 and seen != seen:
             message = f"subject {name!r} has irae_grade {said:g}, and no event in toxicities: irae_grade is used"
+            message += ", the day is not known"
             fix = "add its events if they are known"
-            problems.append(Problem(message, fix, "subjects", _line(line), "irae_grade", f"{said:g}", level="warning"))
+            problems.append(
+                Problem(message, fix, "subjects", line_of(subjects, line), "irae_grade", f"{said:g}", level="warning")
+            )
     if "irae_grade" in subjects:
         return given.where(given.notna(), worst), "worst grade: irae_grade, where empty of the events"
     return worst.fillna(0.0), "worst grade: of the events; a subject without an event has grade 0"
 
 
+def _severe_events(toxicities: pd.DataFrame, threshold: int) -> pd.DataFrame:
+    """Return the events of at least this grade that did not begin before the first dose."""
+    severe = _after_dose(toxicities)
+    return severe[(severe["grade"] >= threshold).fillna(False).to_numpy(dtype=bool)]
+
+
+def undated_problems(toxicities: pd.DataFrame, threshold: int) -> list[Problem]:
+    """Return a warning for each severe event without a day: the time to the first one of its subject is not known."""
+    severe = _severe_events(toxicities, threshold)
+    undated = severe.loc[severe["day"].isna().to_numpy(), "subject"].dropna()
+    text = "a severe event of subject {!r} has no day: the subject is left out of the time to toxicity"
+    fix = "fill in the day: without this subject the share with a severe event by a day is estimated too low"
+    return [
+        Problem(text.format(name), fix, "toxicities", line_of(toxicities, at), "day", level="warning")
+        for at, name in undated.items()
+    ]
+
+
 def first_days(toxicities: pd.DataFrame, threshold: int) -> pd.Series:
     """Return the day of each subject's first event of at least this grade (index subject), NaN where it is unknown."""
-    severe = _after_dose(toxicities)
-    severe = severe[(severe["grade"] >= threshold).fillna(False).to_numpy(dtype=bool)]
+    severe = _severe_events(toxicities, threshold)
     days = pd.Series(pd.to_numeric(severe["day"], errors="coerce").astype(float).to_numpy(), index=severe["subject"])
     # Of a subject with one severe event at an unknown day the first may be that one.
     return days.groupby(level=0).agg(lambda own: own.min() if own.notna().all() else np.nan)

@@ -199,4 +199,5 @@ def _chi2(table: np.ndarray, correct: bool) -> Row:
     few = int((found.expected_freq < _LEAST_EXPECTED).sum())
     note = f"approximate: {few} of {table.size} expected counts are below {_LEAST_EXPECTED}" if few else None
     degrees = f"chi-squared {found.statistic:.4g}, {found.dof} degrees of freedom"
-    return {"p_value": float(found.pvalue), "note": "; ".join(text for text in (degrees, note) if text)}
+    numbers: Row = {"statistic": float(found.statistic), "df": int(found.dof), "p_value": float(found.pvalue)}
+    return numbers | {"note": "; ".join(text for text in (degrees, note) if text)}

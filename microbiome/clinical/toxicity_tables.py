@@ -89,6 +89,8 @@ CLINICAL_TOXICITY = Table(
         _number("ci_high", "Upper bound of `estimate`."),
         _LEVEL,
         Column("method", "text", "Name of the interval or of the test.", required=True, filled=True),
+        _number("statistic", "Chi-squared of chi2 and chi2_yates.", 0),
+        _count("df", "Its degrees of freedom."),
         _number("p_value", "Two-sided p-value.", 0, 1),
         _number(
             "p_floor",

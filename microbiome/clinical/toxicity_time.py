@@ -14,22 +14,26 @@ from microbiome.clinical.toxicity_grades import (
     ToxicitySettings,
     chosen_among,
     first_days,
+    line_of,
     said_of_among,
     table_problems,
     treatment_problems,
+    undated_problems,
     worst_grades,
 )
 from microbiome.clinical.toxicity_incidence import CENSORED, COMPETING, EVENT, cumulative_incidence
 from microbiome.clinical.toxicity_rows import joined
-from microbiome.clinical.toxicity_tables import TOXICITY_CURVES
+from microbiome.clinical.toxicity_tables import CURVE_METHODS, TOXICITY_CURVES
 from microbiome.compare.checks import as_table
 from microbiome.compare.groups import donor_sets, ordered
 from microbiome.errors import InputError, Problem, raise_problems
 
-__all__ = ["cumulative_incidence", "time_to_toxicity"]
+__all__ = ["cumulative_incidence", "late_problems", "time_to_toxicity"]
 
 logger = logging.getLogger(__name__)
 _EVERYBODY = "all"
+_UNDATED = "severe, the day of the first event unknown,"
+_TOO_LOW = "these had one, so that the share is estimated too low"
 
 
 def time_to_toxicity(
@@ -71,14 +75,16 @@ def time_to_toxicity(
     DataFrame
         :data:`microbiome.clinical.toxicity_tables.TOXICITY_CURVES`: for everybody and each group, by two methods, a row
         for day 0 and for each day on which a time ends. Without an event or death the follow-up ends on ``os_days``;
-        an event on the day of death counts as the event. A subject without follow-up and without event, or severe by
-        ``irae_grade`` without a day, is left out, by name.
+        an event on the day of death counts as the event. Left out, by name in ``note``, is a subject without follow-up
+        and without event, one without a grade, and one that is severe at an unknown day (a severe event without a day,
+        or ``irae_grade`` alone): as these had an event, the share is then too low, which the note says. Where no day of
+        a severe event is known, or nobody has a time, a group has one row without ``incidence``.
 
     Raises
     ------
     InputError
         With every problem: those of the tables, a death without day, a day without word of death, a severe event
-        without day, or after the end of follow-up.
+        after the end of follow-up.
     """
     chosen = settings or ToxicitySettings()
     problems = settings_problems(chosen) + table_problems(subjects, toxicities, doses, samples)
@@ -89,30 +95,58 @@ def time_to_toxicity(
     grades, _ = worst_grades(subjects, toxicities, problems)
     wanted = chosen_among(subjects, among, problems)
     looked_at = subjects[subjects["subject"].isin(wanted).to_numpy()]
-    times, status, note = _times(looked_at, toxicities, doses, samples, grades, chosen.threshold, problems)
-    note = joined(note, said_of_among(among)) or ""
+    times, status, left = _times(looked_at, toxicities, doses, samples, grades, chosen.threshold, problems)
     labels = _labels(by, subjects, doses, clusters, treatments, treatment_kind, problems)
+    people = [*times.index, *(name for names in left.values() for name in names)]
     absent = [
         f"no recipient has a value of {factor!r}: there are no groups"
         for factor, own in labels.items()
-        if not own.reindex(times.index).notna().any()
+        if not own.reindex(people).notna().any()
     ]
     raise_problems(problems)
     for problem in problems:
         logger.warning("%s", problem)
     for text in absent:
         logger.warning("%s", text)
-    names = times.index.to_numpy(dtype=object)
-    rows = _curve_rows(_EVERYBODY, _EVERYBODY, times, status, chosen.level, joined(note, *absent) or "")
+    among_said = said_of_among(among)
+    said = joined(_said_of_left(left), among_said, *absent)
+    rows = _curve_rows(_EVERYBODY, _EVERYBODY, times, status, chosen.level, said, bool(left[_UNDATED]))
     for factor, own in labels.items():
-        group = own.reindex(names)
-        lacking = [str(name) for name in names[group.isna().to_numpy()]]
-        left = f"without a group and left out: {', '.join(lacking)}" if lacking else ""
-        said = "; ".join(text for text in (note, left) if text)
+        group = own.reindex(people)
+        lacking = [str(name) for name in times.index if pd.isna(group[name])]
+        without = f"without a group and left out: {', '.join(lacking)}" if lacking else ""
         for name in ordered(group.dropna()):
-            inside = (group == name).to_numpy(dtype=bool)
-            rows += _curve_rows(factor, name, times[inside], status[inside], chosen.level, said)
+            members = group.index[(group == name).to_numpy(dtype=bool)]
+            inside = times.index.isin(members)
+            gone = {word: [one for one in names if one in members] for word, names in left.items()}
+            said = joined(_said_of_left(gone), among_said, without)
+            rows += _curve_rows(factor, name, times[inside], status[inside], chosen.level, said, bool(gone[_UNDATED]))
     return as_table(rows, TOXICITY_CURVES)
+
+
+def late_problems(subjects: pd.DataFrame, toxicities: pd.DataFrame, threshold: int) -> list[Problem]:
+    """Return a problem for each subject whose first severe event comes after the end of its follow-up, ``os_days``."""
+    first = first_days(toxicities, threshold)
+    day = subjects["subject"].map(first).to_numpy(dtype=float)
+    end = pd.to_numeric(subjects["os_days"], errors="coerce").astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    text = "the first severe event of subject {!r} is on day {:g}, after os_days {:g}"
+    return [
+        Problem(
+            text.format(subjects["subject"].iloc[i], day[i], end[i]),
+            "correct one of the days",
+            "subjects",
+            line_of(subjects, subjects.index[i]),
+            "os_days",
+            f"{end[i]:g}",
+        )
+        for i in np.flatnonzero(day > end).tolist()
+    ]
+
+
+def _said_of_left(left: Mapping[str, Sequence[str]]) -> str | None:
+    """Say in a note who is left out and why."""
+    words = [f"{word} and left out: {', '.join(names)}" for word, names in left.items() if names]
+    return joined(*words, _TOO_LOW if left[_UNDATED] else "")
 
 
 def _times(
@@ -123,26 +157,26 @@ def _times(
     grades: pd.Series,
     threshold: int,
     problems: list[Problem],
-) -> tuple[pd.Series, pd.Series, str]:
-    """Return time and status of each recipient, and who is left out: also whose worst grade is unknown (NaN)."""
+) -> tuple[pd.Series, pd.Series, dict[str, list[str]]]:
+    """Return time and status of each recipient, and by reason who is left out: also whose worst grade is unknown."""
     lacking = [name for name in ("os_days", "os_event") if name not in subjects]
-    problems += [
-        Problem(f"column {name!r} is missing", "add it: the end of follow-up and whether it was death", "subjects")
-        for name in lacking
-    ]
-    raise_problems(problems)
+    fix = "add it: the end of follow-up and whether it was death"
+    problems += [Problem(f"column {name!r} is missing", fix, "subjects", column=name) for name in lacking]
+    if lacking:
+        raise InputError(problems)
+    problems += undated_problems(toxicities[toxicities["subject"].isin(subjects["subject"])], threshold)
+    problems += late_problems(subjects, toxicities, threshold)
     first = first_days(toxicities, threshold)
     given = (donor for own in (donor_sets(doses) or {}).values() for donor in own)
     donors = donor_roles(samples) | set(given)
     times: dict[str, float] = {}
     status: dict[str, int] = {}
-    left: list[str] = []
+    left_out: list[str] = []
     undated: list[str] = []
     ungraded: list[str] = []
 
     def say(line: object, column: str, value: object, message: str, fix: str) -> None:
-        at = int(line) if isinstance(line, int | np.integer) else None
-        problems.append(Problem(message, fix, "subjects", at, column, str(value)))
+        problems.append(Problem(message, fix, "subjects", line_of(subjects, line), column, str(value)))
 
     for line, name, days, died in subjects[["subject", "os_days", "os_event"]].itertuples():
         if name in donors:
@@ -155,28 +189,24 @@ def _times(
         elif pd.notna(days) and days < 0:
             say(line, "os_days", days, f"subject {name!r} has os_days {days:g}", "days count from the first dose")
         elif name in first.index and pd.isna(first[name]):
-            fix = "fill in the day, or leave the subject out of both tables"
-            say(line, "day", name, f"a severe event of subject {name!r} has no day", fix)
-        elif name in first.index and pd.notna(days) and first[name] > days:
-            text = f"the first severe event of subject {name!r} is on day {first[name]:g}, after os_days {days:g}"
-            say(line, "os_days", days, text, "correct one of the days")
+            undated.append(name)
         elif name in first.index:
             times[name], status[name] = float(first[name]), EVENT
         elif grades[name] >= threshold:
             undated.append(name)
         elif pd.isna(days):
-            left.append(name)
+            left_out.append(name)
         elif pd.isna(grades[name]):
             # Nobody knows whether there was an event: neither with it nor without.
             ungraded.append(name)
         else:
             times[name], status[name] = float(days), COMPETING if died == 1 else CENSORED
-    if not times and not any(problem.level == "error" for problem in problems):
-        problems.append(Problem("nobody has a time", "fill in os_days and os_event", "subjects"))
-    words = {"without follow-up": left, "without a grade": ungraded}
-    words["severe by irae_grade, the day of the event unknown,"] = undated
-    note = "; ".join(f"{word} and left out: {', '.join(names)}" for word, names in words.items() if names)
-    return pd.Series(times, dtype=float), pd.Series(status, dtype=int), note
+    if not times:
+        fix = "fill in the days of the severe events" if undated else "fill in os_days and os_event"
+        said = "nobody has a time: there is no curve"
+        problems.append(Problem(said, fix, "toxicities" if undated else "subjects", level="warning"))
+    left = {"without follow-up": left_out, "without a grade": ungraded, _UNDATED: undated}
+    return pd.Series(times, dtype=float), pd.Series(status, dtype=int), left
 
 
 def _labels(
@@ -223,13 +253,17 @@ def _labels(
 
 
 def _curve_rows(
-    factor: str, group: str, times: pd.Series, status: pd.Series, level: float, note: str
+    factor: str, group: str, times: pd.Series, status: pd.Series, level: float, note: str | None, undated: bool
 ) -> list[dict[str, Any]]:
-    """Return both curves of one group."""
+    """Return both curves of one group; without any day of a severe event, of whom there are some, none is drawn."""
     rows: list[dict[str, Any]] = []
     t, kind = times.to_numpy(dtype=float), status.to_numpy(dtype=np.int64)
-    shared = {"factor": factor, "group": group, "level": level, "n": len(t), "note": note or None}
-    for method in ("aalen_johansen", "one_minus_kaplan_meier"):
+    shared = {"factor": factor, "group": group, "level": level, "n": len(t), "note": note}
+    if not len(t) or (undated and not (kind == EVENT).any()):
+        why = "not estimable: " + ("no day of a severe event is known" if undated else "nobody has a time")
+        empty = shared | {"day": 0.0, "at_risk": len(t), "note": joined(why, note)}
+        return [empty | {"method": method} for method in CURVE_METHODS]
+    for method in CURVE_METHODS:
         # Who dies is no longer followed: the end of follow-up, as if an event could still come.
         used = kind if method == "aalen_johansen" else np.where(kind == COMPETING, CENSORED, kind)
         curve = cumulative_incidence(t, used, level)

@@ -29,6 +29,8 @@ __all__ = [
 _REFERENCES = ("no", "placebo", "control")
 # More groups than that are no groups, but a number or a name.
 _MOST_GROUPS = 30
+# Names listed in a message.
+_MOST_NAMED = 20
 # Cramer's V from which group and donor are called associated.
 _ASSOCIATED = 0.5
 
@@ -37,7 +39,9 @@ def no_such_column(name: str, known: Iterable[object], option: str, table: str) 
     """Return the problem of a column that does not exist, with the nearest that does."""
     names = [str(column) for column in known]
     message = f"the {table} table has no column {name!r}{did_you_mean(name, names)}"
-    return Problem(message, f"use one of {', '.join(names)}", column=option, value=name)
+    # A profile has hundreds of them.
+    more = f", ... ({len(names)} in all)" if len(names) > _MOST_NAMED else ""
+    return Problem(message, f"use one of {', '.join(names[:_MOST_NAMED])}{more}", column=option, value=name)
 
 
 def subject_columns(subjects: pd.DataFrame) -> pd.DataFrame:

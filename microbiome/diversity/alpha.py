@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 
 def _pielou(values: np.ndarray) -> float:
-    # Of one taxon evenness has no meaning: 0 / ln 1.
-    return float(skbio_alpha.pielou_e(values)) if (values > 0).sum() > 1 else np.nan
+    # Of one taxon evenness has no meaning: 0 / ln 1. Rounding may carry an even community above 1.
+    return min(1.0, float(skbio_alpha.pielou_e(values))) if (values > 0).sum() > 1 else np.nan
 
 
 # scikit-bio's functions close the values themselves; entropies to base e, Simpson with p_i^2 (not the finite-sample

@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist
 from skbio.diversity import beta_diversity
 from skbio.stats.composition import clr, multi_replace, rclr
 
+from microbiome.diversity import many
 from microbiome.diversity.abundance import check_abundance
 from microbiome.diversity.tree import Placed, place
 from microbiome.errors import InputError, Problem, raise_problems
@@ -129,7 +130,8 @@ def beta(
     elif metric == "aitchison":
         condensed = pdist(clr(zero_replacement(values, zeros, delta)), "euclidean")
     else:
-        condensed = _PLAIN[metric](values)
+        kernel = _MANY.get(metric, _PLAIN[metric]) if len(values) > many.MANY else _PLAIN[metric]
+        condensed = kernel(values)
     return skbio.DistanceMatrix(condensed, ids)
 
 
@@ -209,9 +211,19 @@ def _hellinger(values: np.ndarray) -> np.ndarray:
     return np.asarray(pdist(np.sqrt(values / values.sum(axis=1, keepdims=True)), "euclidean"))
 
 
+def _robust(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nan_to_num(rclr(values), nan=0.0))
+
+
 _PLAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "bray_curtis": lambda values: beta_diversity("braycurtis", values).condensed_form(),
     "jaccard": lambda values: beta_diversity("jaccard", values).condensed_form(),
-    "robust_aitchison": lambda values: np.asarray(pdist(np.nan_to_num(rclr(values), nan=0.0), "euclidean")),
+    "robust_aitchison": lambda values: np.asarray(pdist(_robust(values), "euclidean")),
     "hellinger": _hellinger,
+}
+# The same of many samples.
+_MANY: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "bray_curtis": many.bray_curtis,
+    "jaccard": many.jaccard,
+    "robust_aitchison": lambda values: many.euclidean(_robust(values)),
 }

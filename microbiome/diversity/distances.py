@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import pandas as pd
 import skbio
 
 from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.files import open_text
+from microbiome.files import open_text, write_pieces
+from microbiome.number_text import number_row, numbers_of
 from microbiome.tsv import write_table
 
 __all__ = ["read_distances", "read_metric", "write_distances"]
@@ -20,6 +22,8 @@ __all__ = ["read_distances", "read_metric", "write_distances"]
 _ASYMMETRY = 1e-9
 # Of one kind of problem as many are named one by one; the rest are counted.
 _NAMED = 20
+# Rows that are compared at once.
+_BLOCK = 256
 _METRIC = re.compile(r"#\s*metric:\s*(\S+)")
 
 
@@ -40,19 +44,28 @@ def write_distances(
     comments
         Further comment lines.
     """
-    frame = pd.DataFrame(distances.data, index=list(distances.ids), columns=list(distances.ids))
-    frame.insert(0, "sample", list(distances.ids), allow_duplicates=True)
-    write_table(frame, path, ([f"metric: {metric}"] if metric else []) + list(comments))
+    ids = list(distances.ids)
+    lines = ([f"metric: {metric}"] if metric else []) + list(comments)
+    if any(mark in name for name in ids for mark in '\t\n\r"') or not np.isfinite(distances.data).all():
+        frame = pd.DataFrame(distances.data, index=ids, columns=ids)
+        frame.insert(0, "sample", ids, allow_duplicates=True)
+        write_table(frame, path, lines)
+        return
+    # A row at a time: the text of a large matrix takes several times its memory.
+    head = "".join(f"# {line}\n" for comment in lines for line in comment.splitlines() or [""])
+    rows = (f"{name}\t{number_row(row)}\n" for name, row in zip(ids, distances.data, strict=True))
+    write_pieces(itertools.chain([head, "\t".join(["sample", *ids]) + "\n"], rows), path)
 
 
 def read_metric(path: str | Path) -> str:
     """Return the metric that the comment lines of a distance file name, ``""`` where they name none."""
-    for line in open_text(path).splitlines():
-        if not line.startswith("#"):
-            break
-        found = _METRIC.match(line)
+    text, start = open_text(path), 0
+    while text.startswith("#", start):
+        end = text.find("\n", start) + 1 or len(text)
+        found = _METRIC.match(text[start:end])
         if found:
             return found[1]
+        start = end
     return ""
 
 
@@ -80,9 +93,8 @@ def read_distances(path: str | Path) -> skbio.DistanceMatrix:
     """
     name = str(path)
     lines = [(number, line) for number, line in enumerate(open_text(path).split("\n"), start=1) if line.strip()]
-    lines = [(number, line.rstrip("\r")) for number, line in lines]
-    while lines and lines[0][1].startswith("#"):
-        lines.pop(0)
+    first = next((place for place, (_, line) in enumerate(lines) if not line.startswith("#")), len(lines))
+    lines = [(number, line.rstrip("\r")) for number, line in lines[first:]]
     if not lines:
         raise InputError(Problem("the file is empty", "make it with `microbiome beta`", name))
     top, header = lines[0]
@@ -106,7 +118,7 @@ def read_distances(path: str | Path) -> skbio.DistanceMatrix:
     values = np.zeros((len(lines) - 1, len(ids)))
     cells: list[Problem] = []
     for row, (number, line) in enumerate(lines[1:]):
-        sample, *parts = line.split("\t")
+        sample, _, text = line.partition("\t")
         if row < len(ids) and sample != ids[row]:
             problems.append(
                 Problem(
@@ -117,23 +129,29 @@ def read_distances(path: str | Path) -> skbio.DistanceMatrix:
                     value=sample,
                 )
             )
-        if len(parts) != len(ids):
+        count = line.count("\t")
+        if count != len(ids):
             problems.append(
-                Problem(f"the row has {len(parts)} distances for {len(ids)} samples", "mend the row", name, number)
+                Problem(f"the row has {count} distances for {len(ids)} samples", "mend the row", name, number)
             )
             continue
         try:
-            values[row] = [float(part) for part in parts]
+            values[row] = numbers_of(text)
         except ValueError:
-            values[row] = [_number(part) for part in parts]
-        for column in np.flatnonzero(~(np.isfinite(values[row]) & (values[row] >= 0))):
+            values[row] = [_number(part) for part in text.split("\t")]
+        wrong = np.flatnonzero(~(np.isfinite(values[row]) & (values[row] >= 0)))
+        parts = text.split("\t") if len(wrong) else []
+        for column in wrong:
             fix = "write a number, 0 or more"
             cells.append(Problem(f"{parts[column]!r} is not a distance", fix, name, number, ids[column], parts[column]))
     problems += _first(cells, name, "cells are not distances")
     raise_problems(problems)
     numbers = [number for number, _ in lines[1:]]
     raise_problems(_shape_problems(values, ids, numbers, name))
-    return skbio.DistanceMatrix((values + values.T) / 2, ids)
+    # In place: what is symmetric to 1e-9 is made so, and stays as it is where it was.
+    for at in range(len(ids)):
+        values[at, at:] = values[at:, at] = (values[at, at:] + values[at:, at]) / 2
+    return skbio.DistanceMatrix(values, ids)
 
 
 def _number(text: str) -> float:
@@ -151,8 +169,15 @@ def _shape_problems(values: np.ndarray, ids: list[str], lines: list[int], name: 
         )
         for at in np.flatnonzero(np.diag(values) != 0)
     ]
-    gap = np.abs(values - values.T) > _ASYMMETRY * np.maximum(1.0, np.maximum(values, values.T))
-    rows, columns = np.nonzero(np.triu(gap, 1))
+    # By blocks of rows: a handful of whole matrices would be many times the memory of one.
+    rows_at, columns_at = [np.zeros(0, dtype=np.intp)], [np.zeros(0, dtype=np.intp)]
+    for start in range(0, len(values), _BLOCK):
+        upper, lower = values[start : start + _BLOCK], values[:, start : start + _BLOCK].T
+        gap = np.abs(upper - lower) > _ASYMMETRY * np.maximum(1.0, np.maximum(upper, lower))
+        found = np.nonzero(np.triu(gap, start + 1))
+        rows_at.append(found[0] + start)
+        columns_at.append(found[1])
+    rows, columns = np.concatenate(rows_at), np.concatenate(columns_at)
     skew = [
         Problem(
             f"{values[row, column]:g} between {ids[row]!r} and {ids[column]!r} is {values[column, row]:g} in line "

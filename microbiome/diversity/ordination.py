@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import skbio
-from scipy.linalg import eigh
+from scipy.linalg import eigh, eigh_tridiagonal, eigvalsh_tridiagonal, lapack
 
 from microbiome.errors import InputError, Problem
 
 __all__ = ["Ordination", "gower", "ordinate"]
 
-# An eigenvalue below this share of the largest is rounding error.
 _MOST_AXES = 1000
+# Up to so many samples all eigenvectors are found at once.
+_SMALL = 1000
+# An eigenvalue below this share of the largest is rounding error.
 _ZERO = 1e-10
 # Coordinates this close to the largest count as equal to it when the sign of an axis is chosen.
 _SIGN = 1e-6
@@ -91,8 +93,7 @@ def ordinate(distances: skbio.DistanceMatrix, axes: int = 10) -> Ordination:
     """
     if not 1 <= axes <= _MOST_AXES:
         raise InputError(Problem(f"{axes} axes were asked for", f"ask for 1 to {_MOST_AXES}", value=str(axes)))
-    values, vectors = eigh(gower(distances.data), overwrite_a=True)
-    values, vectors = values[::-1], vectors[:, ::-1]
+    values, vectors = _eigen(gower(distances.data), axes)
     values = np.where(np.abs(values) > _ZERO * np.abs(values).max(initial=0.0), values, 0.0)
     positive, negative = values[values > 0].sum(), -values[values < 0].sum()
     kept = np.zeros(axes)
@@ -108,6 +109,30 @@ def ordinate(distances: skbio.DistanceMatrix, axes: int = 10) -> Ordination:
         int((values < 0).sum()),
         float(negative / positive) if positive > 0 else 0.0,
     )
+
+
+def _eigen(gram: np.ndarray, axes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all eigenvalues of a symmetric matrix, which is overwritten, and the vectors of the largest; descending.
+
+    All vectors of a small matrix. Of a large one the tridiagonal form is kept, whose eigenvalues are quick to find, and
+    only the vectors that are asked for are turned back from it.
+    """
+    if len(gram) <= max(_SMALL, 2 * axes):
+        values, vectors = eigh(gram, overwrite_a=True)
+        return values[::-1], vectors[:, ::-1]
+    size = len(gram)
+    # Symmetric: its transpose is the same matrix in the order of Fortran, and no copy.
+    reduced, diagonal, beside, scales, code = lapack.dsytrd(gram.T, lower=1, overwrite_a=1, lwork=64 * size)
+    if code:
+        raise ArithmeticError(f"dsytrd ended with {code}")
+    values = eigvalsh_tridiagonal(diagonal, beside)
+    last = (size - axes, size - 1)
+    vectors = eigh_tridiagonal(diagonal, beside, select="i", select_range=last)[1]
+    # Q = diag(1, Q'), and Q' is the product of the reflectors below the diagonal.
+    turned, _, code = lapack.dormqr("L", "N", reduced[1:, :-1], scales, vectors[1:], 64 * axes)
+    if code:
+        raise ArithmeticError(f"dormqr ended with {code}")
+    return values[::-1], np.vstack([vectors[:1], turned])[:, ::-1]
 
 
 def gower(distances: np.ndarray) -> np.ndarray:

@@ -232,6 +232,7 @@ def _rooted(tree: skbio.TreeNode, file: str = "") -> skbio.TreeNode:
     lengths = [(node.name, node.length) for node in tree.traverse(include_self=False)]
     absent = sum(length is None for _, length in lengths)
     negative = sum(length is not None and length < 0 for _, length in lengths)
+    endless = sum(length is not None and not abs(length) < np.inf for _, length in lengths)
     if not lengths:
         problems.append(Problem("the tree has no branches", "give a tree of the taxa", file))
     if absent:
@@ -240,7 +241,11 @@ def _rooted(tree: skbio.TreeNode, file: str = "") -> skbio.TreeNode:
         )
     if negative:
         problems.append(Problem(f"{negative} branches of the tree have a negative length", "mend the tree", file))
+    if endless:
+        problems.append(Problem(f"{endless} branches of the tree have no finite length", "mend the tree", file))
     tips = pd.Series([tip.name for tip in tree.tips()], dtype=object)
+    if tips.isna().any():
+        problems.append(Problem(f"{tips.isna().sum()} tips of the tree have no name", "mend the tree", file))
     for name in tips[tips.duplicated() & tips.notna()].unique():
         problems.append(Problem(f"the tree has two tips named {name!r}", "keep one", file, value=str(name)))
     raise_problems(problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from microbiome.donors.lists import listed_taxa, taxon_lists
-from microbiome.donors.match_rows import combine_rows, match_rows
+from microbiome.donors.match_rows import combine_rows, drawn_rows, match_rows
 from microbiome.donors.match_scores import auroc
 from microbiome.donors.match_table import MatchTables, match
 from microbiome.donors.names import find_taxa, known_names
@@ -17,6 +17,7 @@ __all__ = [
     "auroc",
     "combine_rows",
     "donors",
+    "drawn_rows",
     "find_taxa",
     "known_names",
     "listed_taxa",

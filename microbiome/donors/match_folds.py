@@ -14,6 +14,8 @@ __all__ = ["JOIN", "blocks", "folds"]
 JOIN = " + "
 
 _FOLDS = 5
+# With more donors each is not held out by itself any more: that would take as many models.
+_MOST_FOLDS = 20
 
 
 def blocks(rows: pd.DataFrame, cv: str) -> pd.Series:
@@ -56,12 +58,14 @@ def blocks(rows: pd.DataFrame, cv: str) -> pd.Series:
 def folds(rows: pd.DataFrame, cv: str, seed: int = 0) -> pd.Series:
     """Return the fold in which each row is tested.
 
-    One per block of :func:`blocks`; subjects are dealt at random into at most five of even size.
+    One per block of :func:`blocks`; of more than twenty blocks of donors or cohorts ten, of even size, to which the
+    blocks are dealt at random; subjects are dealt into at most five.
     """
     block = blocks(rows, cv)
-    if cv != "subject":
-        return block
     names = np.array(sorted(block.unique()), dtype=object)
+    if cv != "subject" and len(names) <= _MOST_FOLDS:
+        return block
     stream(seed, "match", "folds").shuffle(names)
-    number = {name: str(place % _FOLDS + 1) for place, name in enumerate(names)}
+    folds = _FOLDS if cv == "subject" else _MOST_FOLDS // 2
+    number = {name: f"{place % folds + 1:0{len(str(folds))}d}" for place, name in enumerate(names)}
     return block.map(number)

@@ -11,6 +11,8 @@ __all__ = ["LEARNT", "fit_model"]
 
 #: Models that learn, the default first.
 LEARNT = ("random_forest", "logistic")
+# Of more rows than these a tree gets so many: it finds next to nothing more in all of them.
+_MANY, _DRAWN = 50_000, 5_000
 
 
 def fit_model(
@@ -18,7 +20,8 @@ def fit_model(
 ) -> Callable[[pd.DataFrame], np.ndarray]:
     """Fit a model of presence and return the function from features to probability.
 
-    ``random_forest``: trees grown to leaves of at least 10 rows, a square root of the features at each split.
+    ``random_forest``: trees grown to leaves of at least 10 rows, a square root of the features at each split; each tree
+    of as many rows drawn with replacement as there are, or 5,000 where there are more than 50,000.
     ``logistic``: standardised features, ridge penalty (C = 1). No parameter is searched for: there are too few donors
     to hold out some more.
 
@@ -41,7 +44,10 @@ def fit_model(
         return lambda told: np.full(len(told), constant)
     x, y = features.to_numpy(), present.to_numpy()
     if name == "random_forest":
-        forest = RandomForestClassifier(trees, min_samples_leaf=10, max_features="sqrt", random_state=seed, n_jobs=1)
+        drawn = _DRAWN if len(x) > _MANY else None
+        forest = RandomForestClassifier(
+            trees, min_samples_leaf=10, max_features="sqrt", max_samples=drawn, random_state=seed, n_jobs=1
+        )
         forest.fit(x, y, sample_weight=weight)
         return lambda told: np.asarray(forest.predict_proba(told.to_numpy())[:, 1])
     line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from microbiome.compare.groups import no_such_column
 from microbiome.donors.match_folds import JOIN
 from microbiome.donors.names import sgb_id
 from microbiome.errors import InputError, Problem, raise_problems
@@ -15,10 +16,21 @@ from microbiome.study import Study
 from microbiome.triads import checked_detection, triads
 from microbiome.visits import analysis_samples
 
-__all__ = ["ROW_COLUMNS", "combine_rows", "describe", "match_rows", "taxon_keys", "with_keys"]
+__all__ = [
+    "MOST_ROWS",
+    "ROW_COLUMNS",
+    "combine_rows",
+    "describe",
+    "drawn_rows",
+    "match_rows",
+    "taxon_keys",
+    "with_keys",
+]
 
 logger = logging.getLogger(__name__)
 
+#: From so many rows on more of them teach next to nothing, and take hours.
+MOST_ROWS = 100_000
 #: Columns of the rows of a match, but for the description of abundance (:func:`describe`).
 ROW_COLUMNS = (
     "cohort",
@@ -164,13 +176,59 @@ def match_rows(
     return pd.concat(frames, ignore_index=True)[list(ROW_COLUMNS)]
 
 
+def drawn_rows(rows: pd.DataFrame, most: int = MOST_ROWS, seed: int = 0) -> tuple[pd.DataFrame, str]:
+    """Return the rows of as many post samples, drawn at random, as have `most` rows together, and say so.
+
+    Persons come before visits: a second sample of anybody is drawn only when everybody has one.
+
+    Parameters
+    ----------
+    rows
+        Of :func:`match_rows` or :func:`combine_rows`.
+    most
+        Rows; 0 for all.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    rows
+        In their order; all of them where there are no more than `most`.
+    text
+        What was drawn; empty where nothing was left out.
+
+    Raises
+    ------
+    InputError
+        `most` is negative.
+    """
+    if most < 0:
+        raise InputError(Problem(f"{most} rows are too few", "give 1 or more, or 0 for all", value=str(most)))
+    if not most or len(rows) <= most:
+        return rows, ""
+    size = rows.groupby(["subject", "sample"], sort=True).size().sample(frac=1, random_state=seed)
+    turn = size.groupby("subject").cumcount()
+    size = size.iloc[np.argsort(turn.to_numpy(), kind="stable")]
+    chosen = size.index.get_level_values("sample")[(size.cumsum() <= most).to_numpy()]
+    kept = rows[rows["sample"].isin(chosen)]
+    text = (
+        f"learnt from and judged on {len(chosen)} of {len(size)} post samples, of {kept['subject'].nunique()} of "
+        f"{rows['subject'].nunique()} subjects, drawn at random: together they have {len(kept)} of {len(rows)} taxa, "
+        f"and at most {most} are taken"
+    )
+    return kept, text
+
+
 def _cohorts(study: Study, column: str, subjects: pd.Series) -> dict[str, str]:
     wanted = list(dict.fromkeys(subjects))
     if not column:
         return dict.fromkeys(wanted, "all")
     if column not in study.subjects:
-        message = f"the subjects table has no column {column!r}"
-        raise InputError(Problem(message, "name one of its columns", "subjects", column=column))
+        names = [str(name) for name in study.subjects if name != "subject"]
+        if names:
+            raise InputError(no_such_column(column, names, "cohort", "subjects"))
+        text = f"cohorts are told by {column!r} of the subjects table, which is not given"
+        raise InputError(Problem(text, "give the subjects table (--subjects)", column="cohort", value=column))
     values = study.subjects.set_index("subject")[column].to_dict()
     problems = [
         Problem(f"subject {name!r} has no {column}", "fill it in", "subjects", column=column, value=name)

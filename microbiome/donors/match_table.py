@@ -15,7 +15,7 @@ from microbiome.donors.match_folds import JOIN, blocks, folds
 from microbiome.donors.match_models import LEARNT, fit_model
 from microbiome.donors.match_scores import FEW_DONORS, clustered_mean, pooled_auroc, subject_aurocs
 from microbiome.donors.tables import CVS, DONOR_MATCH, DONOR_MATCH_SCORES, MODELS
-from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.errors import Problem, raise_problems
 from microbiome.seeds import stream
 from microbiome.stats.intervals import Interval
 
@@ -86,7 +86,7 @@ def match(
     Raises
     ------
     InputError
-        An unknown cross-validation or model, or nothing but one outcome in the rows.
+        An unknown cross-validation or model.
     """
     problems = [
         Problem(f"{what} {word!r} is not known", f"use {', '.join(known)}", value=word)
@@ -99,14 +99,10 @@ def match(
     if trees < 1:
         problems.append(Problem(f"{trees} trees make no forest", "give at least 1", value=str(trees)))
     raise_problems(problems)
-    if rows["present"].nunique() < 2:
-        word = "all" if (rows["present"] == 1).all() else "no"
-        raise InputError(Problem(f"{word} taxa of donor or baseline are present after FMT", "nothing can be foretold"))
     everything = (*models, *(name for name in MODELS if name not in LEARNT))
     scores, predictions = [], []
     for cv in dict.fromkeys(cvs):
-        number = blocks(rows, cv).nunique()
-        if number < 2:
+        if one_outcome(rows) or blocks(rows, cv).nunique() < 2:
             scores += _untestable(rows, cv, everything)
             continue
         tested = cross_validate(rows, cv, models, trees, seed)
@@ -117,6 +113,14 @@ def match(
         pd.DataFrame(scores)[DONOR_MATCH_SCORES.names],
         pd.concat(predictions, ignore_index=True) if predictions else empty,
     )
+
+
+def one_outcome(rows: pd.DataFrame) -> str:
+    """Return why there is nothing to tell apart: all taxa, or none, are present after FMT; empty where some are."""
+    there = rows["present"] == 1
+    if there.any() and not there.all():
+        return ""
+    return f"{'all' if there.all() else 'no'} taxa of donor or baseline are present after FMT"
 
 
 def inner_units(rows: pd.DataFrame, cv: str) -> pd.Series:
@@ -265,7 +269,8 @@ def _untestable(rows: pd.DataFrame, cv: str, models: Sequence[str]) -> list[dict
     else:
         names = sorted(rows["cohort"].unique())
         why = "one cohort" if len(names) == 1 else "cohorts share donors, and are linked by them"
-    why = f"not testable: {why}: nobody is left to learn from; {PUBLISHED}"
+    alike = one_outcome(rows)
+    why = f"not testable: {alike or f'{why}: nobody is left to learn from'}; {PUBLISHED}"
     empty = dict.fromkeys(DONOR_MATCH_SCORES.names, math.nan)
     return [
         empty

@@ -13,14 +13,17 @@ from microbiome.donors.match_features import Experience
 from microbiome.donors.match_folds import JOIN, folds
 from microbiome.donors.match_models import LEARNT, fit_model
 from microbiome.donors.match_rows import describe, genera, taxon_keys, with_keys
-from microbiome.donors.match_table import inner_units, subject_weights
+from microbiome.donors.match_table import inner_units, one_outcome, subject_weights
 from microbiome.donors.per_donor import recipients_of
 from microbiome.donors.tables import DONOR_PAIRS, LIST_NAMES
 from microbiome.errors import InputError, Problem
 from microbiome.seeds import stream
 from microbiome.study import Study
 
-__all__ = ["match_pairs"]
+__all__ = ["MOST_PAIRS", "match_pairs"]
+
+#: Recipients times donors that are foretold; more take minutes.
+MOST_PAIRS = 1_000
 
 
 def match_pairs(
@@ -34,6 +37,7 @@ def match_pairs(
     model: str = LEARNT[0],
     trees: int = 200,
     seed: int = 0,
+    most: int = MOST_PAIRS,
 ) -> pd.DataFrame:
     """Foretell what each donor would leave in each recipient.
 
@@ -57,20 +61,25 @@ def match_pairs(
         Day after FMT; None for the median of the rows.
     model, trees, seed
         As in :func:`microbiome.donors.match_table.match`.
+    most
+        Of more pairs than this (0: of any number) all donors are foretold for some recipients only: those who received
+        nothing yet come first, and then the table's order counts.
 
     Returns
     -------
     DataFrame
         Columns of :data:`microbiome.donors.tables.DONOR_PAIRS`, every recipient and donor; recipients and donors
-        without a profile keep their rows and say so.
+        without a profile, and recipients who are not foretold, keep their rows and say so.
 
     Raises
     ------
     InputError
-        An unknown model, no donor or no recipient.
+        An unknown model, no donor or no recipient, a negative `most`.
     """
     if model not in LEARNT:
         raise InputError(Problem(f"model {model!r} is not known", f"use {', '.join(LEARNT)}", value=model))
+    if most < 0:
+        raise InputError(Problem(f"{most} pairs are too few", "give 1 or more, or 0 for all", value=str(most)))
     keyed = with_keys(abundance)
     profiled = set(keyed.index[~keyed.isna().any(axis=1)])
     samples = study.samples
@@ -81,6 +90,7 @@ def match_pairs(
     if not of_donor or not recipients:
         word = "donor" if not of_donor else "recipient"
         raise InputError(Problem(f"no sample has role {word}", "add one to the samples table", column="role"))
+    alike = one_outcome(rows)
     fold = folds(rows, "subject", seed)
     fold_of = dict(zip(rows["subject"], fold, strict=True)) if len(set(fold)) > 1 else {}
     donors_seen = {name for text in rows["donor"].unique() for name in text.split(JOIN)}
@@ -97,16 +107,27 @@ def match_pairs(
     names = keyed.columns.to_numpy(dtype=object)
     received = set(recipients_of(study)[["subject", "donor"]].itertuples(index=False, name=None))
     when = int(rows["day"].median()) if day is None else day
+    treated = {subject for subject, _ in received}
+    waiting = sorted((s for s in recipients if s in baseline), key=lambda subject: subject in treated)
+    foretold = set(waiting[: max(1, most // len(of_donor))] if most else waiting)
     out = []
     for subject in recipients:
+        asked_of: dict[str, list[tuple[dict[str, object], pd.DataFrame]]] = {}
         for donor, own in of_donor.items():
             pair: dict[str, object] = dict.fromkeys(DONOR_PAIRS.names)
             pair |= {"subject": subject, "donor": donor, "received": int((subject, donor) in received), "model": model}
             pair["baseline_sample"] = baseline.get(subject)
+            out.append(pair)
             there = [sample for sample in own if sample in profiled]
             if subject not in baseline or not there:
                 lacks = "the recipient has no profiled baseline" if there else "the donor has no profile"
-                out.append(pair | {"note": f"not foretold: {lacks}"})
+                pair["note"] = f"not foretold: {lacks}"
+                continue
+            if alike:
+                pair["note"] = f"not foretold: {alike}"
+                continue
+            if subject not in foretold:
+                pair["note"] = f"not foretold: of {len(waiting)} recipients {len(foretold)} are (--most-pairs {most})"
                 continue
             facts = describe(
                 keyed.loc[there].max(axis=0).to_numpy(), keyed.loc[baseline[subject]].to_numpy(), detection
@@ -115,14 +136,19 @@ def match_pairs(
             frame = pd.DataFrame({key: value[keep] for key, value in facts.items()})
             frame = frame.assign(taxon=names[keep], subject=subject, donor=donor, sample=subject, day=when)
             frame["genus"] = [genus.get(name) for name in frame["taxon"]]
-            predict = learnt(fold_of.get(subject), "subject" if donor in donors_seen else "donor")
-            pair |= _expected(frame, predict(frame), listed)
             number = len(donors_seen)
             note = f"learnt from {number} donor{'s' * (number > 1)}"
-            out.append(pair | {"note": note + ("" if donor in donors_seen else ", not from this one")})
+            pair["note"] = note + ("" if donor in donors_seen else ", not from this one")
+            asked_of.setdefault("subject" if donor in donors_seen else "donor", []).append((pair, frame))
+        # A model is asked about all donors at once: each question costs it more than a hundred taxa do.
+        for cv, pairs in asked_of.items():
+            probability = learnt(fold_of.get(subject), cv)(pd.concat([frame for _, frame in pairs], ignore_index=True))
+            ends = np.cumsum([len(frame) for _, frame in pairs])[:-1]
+            for (pair, frame), part in zip(pairs, np.split(probability, ends), strict=True):
+                pair |= _expected(frame, part, listed)
     table = pd.DataFrame(out, columns=DONOR_PAIRS.names)
     rank = table.groupby("subject", sort=False)["expected_engrafted"].rank(ascending=False, method="min")
-    return table.assign(rank=rank.astype("Int64"))
+    return table.assign(rank=rank.astype("Int64"), n_candidates=table["n_candidates"].astype("Int64"))
 
 
 def _learnt(rows: pd.DataFrame, cv: str, model: str, trees: int, seed: int) -> Callable[[pd.DataFrame], np.ndarray]:

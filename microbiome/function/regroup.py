@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import logging
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from microbiome.errors import InputError, Problem
+from microbiome.files import refuse_special
 from microbiome.function.reading import SPECIAL, FunctionTable, kind_of
 
 __all__ = ["UNITS", "normalise", "read_map", "regroup"]
@@ -158,6 +160,7 @@ def families_only(table: FunctionTable, source: str) -> FunctionTable:
 def _lines(path: str | Path) -> Iterator[str]:
     name = str(path)
     try:
+        refuse_special(path)
         with Path(path).open("rb") as handle:
             start = handle.read(3)
         opened = gzip.open if start[:2] == b"\x1f\x8b" else bz2.open if start == b"BZh" else open
@@ -165,5 +168,5 @@ def _lines(path: str | Path) -> Iterator[str]:
             yield from stream
     except FileNotFoundError:
         raise InputError(Problem("the file does not exist", "correct the path", name)) from None
-    except (EOFError, OSError, UnicodeDecodeError, ValueError) as error:
+    except (EOFError, OSError, UnicodeDecodeError, ValueError, zlib.error) as error:
         raise InputError(Problem(f"cannot be read ({error})", "copy or make the file again", name)) from None

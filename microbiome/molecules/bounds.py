@@ -57,6 +57,8 @@ def parse_bounds(path: str | Path | None, everywhere: float | None = None) -> tu
     if not path:
         return Bounds(everywhere=everywhere), []
     frame, problems = parse_table(path, FEATURE_LIMITS)
+    # A row without the name of its feature is a problem already.
+    frame = frame[frame["feature"].notna()]
     low = {feature: limit for feature, limit in zip(frame["feature"], frame["lod"], strict=True) if limit == limit}
     high: dict[str, float] = {}
     if "upper" in frame:

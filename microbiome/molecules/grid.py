@@ -70,7 +70,8 @@ def read_grid(text: str, file: str) -> tuple[Grid, list[Problem]]:
         line = start + before + 1
         problems.append(Problem(f"not a tab-separated table ({error})", "mend the quotes of this row", file, line))
     if not table:
-        return Grid(), problems
+        empty = Problem("the file is empty", "write a header row: sample, then the features", file)
+        return Grid(), problems or [empty]
     line, first = table[0]
     header = [cell.strip() for cell in first]
     header[0] = header[0].lstrip("#").strip()

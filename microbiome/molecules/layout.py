@@ -145,7 +145,7 @@ def _by_sample(
             rows.append(Row(sample, subject, day, sample, line))
             cells.append([row[i] for i in columns])
         first.setdefault(sample, line)
-    problems += unknown_names("sample", unknown, len(rows), set(of), file)
+    problems += unknown_names("sample", unknown, len(rows), set(of), file, _of_donors(study, "sample"))
     return _result("sample", rows, [header[i] for i in columns], cells, [], problems, grid, file)
 
 
@@ -201,7 +201,7 @@ def _by_subject(
         counted = None if roles.get(subject) == {"donor"} else day
         rows.append(Row(f"{subject} day {'none' if day is None else day}", subject, counted, None, line))
         cells.append([row[i] for i in columns])
-    problems += unknown_names("subject", unknown, len(rows), known, file)
+    problems += unknown_names("subject", unknown, len(rows), known, file, _of_donors(study, "subject"))
     return _result("subject_day", rows, [header[i] for i in columns], cells, [], problems, grid, file)
 
 
@@ -212,7 +212,14 @@ def _by_feature(
     names = grid.header[1:]
     kept = [i for i, name in enumerate(names, start=1) if name in of and names.index(name) == i - 1]
     rows = [Row(grid.header[i], *of[grid.header[i]], grid.header[i], i) for i in kept]
-    problems += unknown_names("sample", [name for name in names if name and name not in of], len(rows), set(of), file)
+    problems += unknown_names(
+        "sample",
+        [name for name in names if name and name not in of],
+        len(rows),
+        set(of),
+        file,
+        _of_donors(study, "sample"),
+    )
     features, lines, turned = list[str](), list[int](), list[list[str]]()
     first: dict[str, int] = {}
     for line, row in grid.rows:
@@ -240,6 +247,10 @@ def _samples_of(study: Study) -> dict[str, tuple[str, int | None]]:
         for day, role in zip(samples["day"], samples["role"], strict=True)
     ]
     return dict(zip(samples["sample"], zip(samples["subject"], days, strict=True), strict=True))
+
+
+def _of_donors(study: Study, column: str) -> set[str]:
+    return set(study.samples.loc[(study.samples["role"] == "donor").to_numpy(), column])
 
 
 def _whole(cell: str) -> int:

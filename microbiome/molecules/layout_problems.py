@@ -42,16 +42,21 @@ def left_out_problems(names: Sequence[str], leave_out: Collection[str], grid: Gr
     ]
 
 
-def unknown_names(what: str, names: list[str], matched: int, known: set[str], file: str) -> list[Problem]:
-    """Name what the study does not know."""
+def unknown_names(
+    what: str, names: list[str], matched: int, known: set[str], file: str, donors: Collection[str] = ()
+) -> list[Problem]:
+    """Name what the study does not know; the example of its own names is none of `donors`, where there are others."""
     if not names:
         return []
     names = list(dict.fromkeys(names))
     if not matched:
         some = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-        fix = f"correct the names{did_you_mean(names[0], known)}: those of the study are like {min(known)!r}"
+        fix = "correct the names"
+        if known:
+            like = min(known.difference(donors) or known)
+            fix += f"{did_you_mean(names[0], known)}: those of the study are like {like!r}"
         message = f"none of the {len(names)} {what}s is in the study ({some})"
-        return [Problem(message, fix if known else "correct the names", file, column=what)]
+        return [Problem(message, fix, file, column=what)]
     message = f"{len(names)} {what}s are not in the study and are left out: {', '.join(names)}"
     if len(names) == 1:
         message = f"{what} {names[0]!r} is not in the study and is left out"

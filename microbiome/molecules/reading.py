@@ -122,15 +122,24 @@ def parse_measured(
     return measured, problems
 
 
-def parse_rows(path: str | Path, name: str, study: Study) -> tuple[Measured | None, list[Problem]]:
-    """Read what the rows of a table are about, and none of its cells.
+def parse_rows(
+    path: str | Path, name: str, study: Study, leave_out: Collection[str] = ()
+) -> tuple[Measured | None, list[Problem]]:
+    """Read what the rows of a table are about, for joining.
 
-    For joining: neither transform nor limits matter, nor do columns of words. Otherwise as :func:`parse_measured`; the
-    values have no columns.
+    The cells must be such that :func:`parse_measured` takes them, so that a table that can be joined can be tested:
+    words in them are problems here, too. Transform and limits do not matter: ``<LOD`` needs none. The values have no
+    columns.
     """
-    _, layout, problems = _laid_out(path, study, ())
-    if layout is None or any(problem.level == "error" for problem in problems):
+    file = str(path)
+    grid, layout, problems = _laid_out(path, study, leave_out)
+    if layout is None:
         return None, problems
+    _, words, found = readings_of(layout, file)
+    problems += found
+    if any(problem.level == "error" for problem in problems):
+        problems.sort(key=lambda problem: problem.line or 0)
+        return None, _or_wrong_table(grid.header, problems, file) if words else problems
     rows = _rows(layout)
     return Measured(name, pd.DataFrame(index=rows.index), rows), problems
 

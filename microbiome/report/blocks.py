@@ -65,6 +65,8 @@ class Figure:
         How many are in it; 0 samples where it is of subjects alone.
     half
         Drawn at half width, two beside each other.
+    who
+        What the `subjects` are.
     """
 
     key: str
@@ -75,12 +77,13 @@ class Figure:
     subjects: int
     samples: int
     half: bool = False
+    who: str = "subject"
     kind: str = field(default="figure", init=False)
 
     @property
     def size(self) -> str:
         """``n`` in words."""
-        return counts(self.subjects, self.samples)
+        return counts(self.subjects, self.samples, self.who)
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -130,6 +133,16 @@ class TableBlock:
     data: pd.DataFrame | None = None
     size: str = ""
     kind: str = field(default="table", init=False)
+
+    @property
+    def noted(self) -> bool:
+        """Whether the last column holds notes: they stand below their rows, where no reader has to scroll to them."""
+        return bool(self.headings) and self.headings[-1].name == "note"
+
+    @property
+    def columns(self) -> Sequence[Heading]:
+        """Headings of the columns that stand beside each other."""
+        return self.headings[:-1] if self.noted else self.headings
 
     @property
     def cells(self) -> list[list[str | list[str]]]:
@@ -196,9 +209,9 @@ def plural(n: int, word: str, words: str = "") -> str:
     return f"{n:,} {word if n == 1 else words or word + 's'}"
 
 
-def counts(subjects: int, samples: int) -> str:
+def counts(subjects: int, samples: int, who: str = "subject") -> str:
     """``n = 10 subjects, 40 samples``; subjects alone where nothing is taken of samples (0)."""
-    return f"n = {plural(subjects, 'subject')}" + (f", {plural(samples, 'sample')}" if samples else "")
+    return f"n = {plural(subjects, who)}" + (f", {plural(samples, 'sample')}" if samples else "")
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:

@@ -13,6 +13,12 @@ __all__ = ["REFERENCES", "cited"]
 #: Key of each reference: what is cited, and its DOI (or ``pubmed:`` and its number).
 REFERENCES: dict[str, tuple[str, str]] = {
     "metaphlan": ("Blanco-Míguez et al., Nat Biotechnol 41:1633 (2023)", "10.1038/s41587-023-01688-w"),
+    "kraken2": ("Wood et al., Genome Biol 20:257 (2019)", "10.1186/s13059-019-1891-0"),
+    "bracken": ("Lu et al., PeerJ Comput Sci 3:e104 (2017)", "10.7717/peerj-cs.104"),
+    "sourmash": ("Irber et al., J Open Source Softw 9:6830 (2024)", "10.21105/joss.06830"),
+    "taxpasta": ("Beber et al., J Open Source Softw 8:5627 (2023)", "10.21105/joss.05627"),
+    "biom": ("McDonald et al., GigaScience 1:7 (2012)", "10.1186/2047-217X-1-7"),
+    "sequence_abundance": ("Sun et al., Nat Methods 18:618 (2021)", "10.1038/s41592-021-01141-3"),
     "fastp": ("Chen et al., Bioinformatics 34:i884 (2018)", "10.1093/bioinformatics/bty560"),
     "bowtie2": ("Langmead and Salzberg, Nat Methods 9:357 (2012)", "10.1038/nmeth.1923"),
     "snakemake": ("Mölder et al., F1000Research 10:33 (2021)", "10.12688/f1000research.29032.2"),

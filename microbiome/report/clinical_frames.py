@@ -8,7 +8,16 @@ from microbiome.report.data import Tables
 from microbiome.report.patient_changes import sum_changes
 from microbiome.report.theme import natural_key
 
-__all__ = ["best_changes", "best_of", "changes_over_time", "lanes", "risk_rows", "steps"]
+__all__ = [
+    "best_changes",
+    "best_of",
+    "changes_over_time",
+    "disagreements",
+    "lanes",
+    "response_source",
+    "risk_rows",
+    "steps",
+]
 
 #: Best responses by iRECIST, and without target lesions, under the words that the colours have.
 _PLAIN = {"iCR": "CR", "iPR": "PR", "iSD": "SD", "iUPD": "PD", "iCPD": "PD", "non_CR_non_PD": "SD"}
@@ -25,10 +34,31 @@ def best_of(tables: Tables, subjects: pd.DataFrame) -> pd.Series:
     found = tables.clinical.get("best_responses")
     if found is not None and len(found):
         measured = found.drop_duplicates("subject").set_index("subject")["best_response"].reindex(people.index)
-        rates = tables.clinical.get("response")
-        rated = rates is not None and bool((rates["criteria"] == "given").any())
+        rated = _given_first(tables)
         given = given.where(given.notna(), measured) if rated else measured.where(measured.notna(), given)
     return given.replace(_PLAIN).fillna("NE").rename("best_response")
+
+
+def _given_first(tables: Tables) -> bool:
+    """Tell whether the response rates are of the responses given in the subjects table."""
+    rates = tables.clinical.get("response")
+    return rates is not None and bool((rates["criteria"] == "best_response").any())
+
+
+def response_source(tables: Tables) -> str:
+    """Say in words where the best responses of :func:`best_of` come from."""
+    found = tables.clinical.get("best_responses")
+    if found is None or found.empty:
+        return "as given in the subjects table"
+    if _given_first(tables):
+        return "as given in the subjects table; where it has none, that of the lesions"
+    return "that of the lesions; where they have none, as given in the subjects table"
+
+
+def disagreements(tables: Tables) -> pd.DataFrame:
+    """Return the rows of subjects whose best response by the lesions is not that of the subjects table."""
+    found = tables.clinical.get("best_responses")
+    return pd.DataFrame() if found is None or found.empty else found[found["agrees"] == 0]
 
 
 def changes_over_time(tables: Tables) -> pd.DataFrame:

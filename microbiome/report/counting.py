@@ -206,7 +206,8 @@ def largest_analysis(frame: pd.DataFrame) -> tuple[int, int]:
 def named_taxa(frame: pd.DataFrame, lineages: pd.DataFrame) -> pd.DataFrame:
     """Add ``name`` and ``lineage`` (phylum and family) for reading, of the profile or else of the frame's columns."""
     labels = label_taxa(frame["taxon"], lineages)
-    ranks = labels["lineage"].str.split(" › ")
+    # A column without rows has no type.
+    ranks = labels["lineage"].astype(object).str.split(" › ")
     labels["lineage"] = ranks.map(
         lambda names: " › ".join(dict.fromkeys([names[0], names[3]])) if len(names) > 3 else ""
     )

@@ -16,8 +16,9 @@ from microbiome.compare.tables import COMPARE, TRAJECTORIES
 from microbiome.diversity.tables import ALPHA, PCOA, PERMANOVA, SIMILARITY
 from microbiome.errors import InputError, Problem, collecting, raise_problems
 from microbiome.files import open_text
-from microbiome.metaphlan import is_metaphlan, read_metaphlan, taxonomy
+from microbiome.metaphlan import read_metaphlan, taxonomy
 from microbiome.nulls.tables import NULLS
+from microbiome.profilers import has_clades
 from microbiome.report.data_clinical import clinical_strangers, complete, read_clinical
 from microbiome.report.data_function import Functions, read_functions, split_word
 from microbiome.report.places import INPUT_NAMES, WORDS, Inputs, inputs, metric_of
@@ -98,7 +99,8 @@ class Tables:
     clinical
         Results on patients and donors, by the name of their option without ``clinical_``: ``response``,
         ``assessments``, ``best_responses``, ``survival``, ``curves``, ``toxicity``, ``toxicity_curves``,
-        ``donor_clusters``, ``donor_cluster_choice``, ``donor_table``, ``donor_taxa``, ``donor_match``.
+        ``donor_clusters``, ``donor_cluster_choice``, ``donor_table``, ``donor_spread``, ``donor_taxa``,
+        ``donor_match``; and ``joins`` of the tables of features.
     functions
         Results on functions, by kind.
     associations
@@ -311,7 +313,7 @@ def _numbers(frame: pd.DataFrame, path: str, columns: Sequence[str]) -> pd.DataF
 
 
 def _read_names(paths: Sequence[str]) -> dict[str, Any]:
-    if len(paths) == 1 and not is_metaphlan(open_text(paths[0])):
+    if len(paths) == 1 and not has_clades(paths[0]):
         return {}
     table = read_metaphlan(paths)
     return {"lineages": taxonomy(table.percent.index), "database": table.database}

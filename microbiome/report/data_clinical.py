@@ -29,8 +29,10 @@ CLINICAL_TABLES = {
     "clinical_donor_clusters": "donor_clusters",
     "clinical_donor_cluster_choice": "donor_cluster_choice",
     "donor_table": "donors",
+    "donor_spread": "donor_spread",
     "donor_taxa": "donor_taxa",
     "donor_match": "donor_match_scores",
+    "joins": "joins",
 }
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from microbiome.config_profilers import unavailable
+from microbiome.metaphlan_format import profiler_of
 from microbiome.report.citations import REFERENCES
 from microbiome.report.data import Tables
 from microbiome.report.methods_clinical import clinical_methods
@@ -23,6 +25,15 @@ from microbiome.tables import RATE_NAMES, RATES
 
 __all__ = ["methods"]
 
+# What the profiler of a profile is called, by the keys of versions and references.
+_PROFILERS = {
+    "metaphlan": (("metaphlan", "MetaPhlAn"),),
+    "kraken2": (("kraken2", "Kraken2"),),
+    "bracken": (("kraken2", "Kraken2"), ("bracken", "Bracken")),
+    "sourmash": (("sourmash", "sourmash gather"),),
+    "taxpasta": (("taxpasta", "any kind, standardised by taxpasta"),),
+    "biom": (("biom", "any kind, as a BIOM table"),),
+}
 _ALPHA_REFERENCES = {"shannon", "pielou", "berger_parker", "faith_pd"}
 
 
@@ -102,17 +113,33 @@ def _reads(tables: Tables, tool: Any) -> str:
 
 
 def _profiles(tables: Tables, tool: Any) -> str:
-    database = f", database {tables.database}" if tables.database else ""
+    profiler = profiler_of(tables.database)
+    name = (tables.database or "").removeprefix(f"{profiler}:")
+    database = f", database {name}" if name and name != profiler else ""
     if _known(tables.reads, "reads_raw"):
-        text = f"Taxa were profiled with {tool('MetaPhlAn', 'metaphlan')} [@metaphlan]{database}."
+        text = f"Taxa were profiled with {_profiler(profiler, tool)}{database}."
     elif tables.database or len(tables.lineages):
-        text = f"The analysis started from finished MetaPhlAn [@metaphlan] profiles{database}."
+        text = f"The analysis started from finished profiles of {_profiler(profiler)}{database}."
     else:
         text = "The analysis started from a finished feature table."
     return text + (
         " Abundances are fractions, closed to 1 over what was classified unless the configuration says otherwise; "
-        "UNCLASSIFIED is recorded and is no taxon."
+        "UNCLASSIFIED is recorded and is no taxon." + _without_sgbs(profiler)
     )
+
+
+def _profiler(profiler: str, tool: Any = None) -> str:
+    """Name the profiler, with its version where `tool` tells it, and its reference."""
+    words = []
+    for key, name in _PROFILERS[profiler]:
+        words.append(f"{tool(name, key) if tool else name} [@{key}]")
+    return " and ".join(words)
+
+
+def _without_sgbs(profiler: str) -> str:
+    """Say what the profiles of another profiler than MetaPhlAn cannot give."""
+    reasons = unavailable(profiler)
+    return f" What this rules out: {'; '.join(reasons)} [@sequence_abundance]." if reasons else ""
 
 
 def _fate(tables: Tables) -> list[str]:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from microbiome.report.blocks import listed
 
-__all__ = ["brief", "statements", "told"]
+__all__ = ["brief", "named_methods", "statements", "told"]
+
+# Methods of the result tables, as people write them.
+_METHODS = {
+    "beta_binomial_ml": "beta-binomial by maximum likelihood",
+    "bonett_wright": "Bonett-Wright",
+    "clopper_pearson": "Clopper-Pearson",
+    "feng_cliff": "Feng-Cliff",
+    "fisher_z": "Fisher's z",
+    "infinitesimal_jackknife": "infinitesimal jackknife",
+    "logit_t": "t on the logit scale",
+    "profile_likelihood": "profile likelihood",
+    "profile_penalised": "profile of the penalised likelihood",
+    "random_intercept_reml": "random intercept by REML",
+}
 
 
 def statements(note: object) -> list[str]:
@@ -64,6 +79,13 @@ def _whom(places: Sequence[int], ways: Sequence[Sequence[str]], rows: int) -> st
             return f" ({way[places[0]]}: {listed(list({other[place] for place in chosen}))})"
     together = {", ".join(way[place] for way in ways) for place in chosen}
     return f" ({'; '.join(sorted(together))})"
+
+
+def named_methods(method: object) -> str:
+    """Write the methods of a result table as people name them."""
+    if not isinstance(method, str):
+        return ""
+    return re.sub(r"[A-Za-z0-9_]*_[A-Za-z0-9_]*", lambda m: _METHODS.get(m[0], m[0].replace("_", " ")), method)
 
 
 def brief(note: object) -> str:

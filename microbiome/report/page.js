@@ -57,17 +57,31 @@
   const wordsOf = (input) => input.value.toLowerCase().split(/\s+/).filter(Boolean);
 
   // A short table: its rows are in the page.
-  const plain = (table) => ({
-    sort: (column, down) => {
-      const value = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
-      table.tBodies[0].append(...sorted([...table.tBodies[0].rows], value, down));
-    },
-    search: (words) => {
-      const rows = [...table.tBodies[0].rows];
-      for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
-      return [rows.filter((row) => !row.hidden).length, rows.length];
-    },
-  });
+  const plain = (table) => {
+    // A note below a row moves with it, and is searched with it.
+    const grouped = () => {
+      const groups = [];
+      for (const row of table.tBodies[0].rows) {
+        if (row.classList.contains("remark")) groups.at(-1).push(row);
+        else groups.push([row]);
+      }
+      return groups;
+    };
+    return {
+      sort: (column, down) => {
+        const value = ([row]) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+        table.tBodies[0].append(...sorted(grouped(), value, down).flat());
+      },
+      search: (words) => {
+        const groups = grouped();
+        for (const rows of groups) {
+          const text = rows.map((row) => row.textContent).join(" ").toLowerCase();
+          for (const row of rows) row.hidden = !words.every((word) => text.includes(word));
+        }
+        return [groups.filter(([row]) => !row.hidden).length, groups.length];
+      },
+    };
+  };
 
   // A long table: its rows are JSON (compressed), and only those of one page are elements. Everything is set as text.
   const unpacked = async (element) => {
@@ -89,6 +103,7 @@
       cell.textContent = text;
       if (numeric[column]) cell.className = "num";
       else if (text.length > 30 || sub) cell.className = "long";
+      else if (text.length > 16) cell.className = "words";
       if (sub) {
         const more = document.createElement("span");
         more.className = sub.includes("\n") ? "sub lines" : "sub";
@@ -97,11 +112,21 @@
       }
       return cell;
     };
+    const remark = (text) => {
+      const line = document.createElement("tr");
+      line.className = "remark";
+      const cell = document.createElement("td");
+      cell.colSpan = numeric.length;
+      cell.textContent = text;
+      line.append(cell);
+      return line;
+    };
     const show = () => {
-      const elements = shown.slice(first, first + size).map((row) => {
+      const elements = shown.slice(first, first + size).flatMap((row) => {
         const line = document.createElement("tr");
-        line.append(...row.map(element));
-        return line;
+        line.append(...row.slice(0, numeric.length).map(element));
+        const note = row.length > numeric.length ? row.at(-1)[0] : "";
+        return note ? [line, remark(note)] : [line];
       });
       table.tBodies[0].replaceChildren(...elements);
       const last = Math.min(first + size, shown.length);
@@ -226,6 +251,15 @@
     { rootMargin: "-10% 0px -80% 0px" },
   );
   for (const section of document.querySelectorAll("main section")) seen.observe(section);
+
+  // Tables wider than their frame: a shade on the right as long as there are columns to scroll to.
+  const shade = (frame) =>
+    frame.classList.toggle("more", frame.scrollLeft + frame.clientWidth < frame.scrollWidth - 1);
+  const widths = new ResizeObserver((entries) => entries.forEach((entry) => shade(entry.target)));
+  for (const frame of document.querySelectorAll("main .scroll")) {
+    widths.observe(frame);
+    frame.addEventListener("scroll", () => shade(frame), { passive: true });
+  }
 
   enlivenAll();
   drawAll();

@@ -49,9 +49,11 @@ WORDS = {
     "clinical_donor_clusters": "clusters of donors by composition",
     "clinical_donor_cluster_choice": "how the number of clusters of donors was chosen",
     "donor_table": "donors, a row each",
+    "donor_spread": "how much donors differ in what became of their recipients",
     "donor_taxa": "taxa of concern and of benefit in every donor",
     "donor_match": "prediction of the taxa present after FMT",
     "associations": "associations of features, every pair tested",
+    "joins": "rows of the tables of features that were joined, and that were not",
     "function_alpha": "alpha diversity of functions",
     "function_outcomes": "outcome of every function in every post sample",
     "function_rates": "counts and rates of functions per post sample",
@@ -93,8 +95,10 @@ _CLINICAL = {
     "clinical_donor_clusters": ("clinical/donor_clusters.tsv",),
     "clinical_donor_cluster_choice": ("clinical/donor_cluster_choice.tsv",),
     "donor_table": ("clinical/donors.tsv",),
+    "donor_spread": ("clinical/donor_spread.tsv",),
     "donor_taxa": ("clinical/donor_taxa.tsv",),
     "donor_match": ("clinical/donor_match_scores.tsv",),
+    "joins": ("association/joins.tsv",),
 }
 _GIVEN = ("lesions", "toxicities", "treatments")
 _SINGLE = (
@@ -194,9 +198,11 @@ class Inputs:
     clinical_donor_clusters: str | None = None
     clinical_donor_cluster_choice: str | None = None
     donor_table: str | None = None
+    donor_spread: str | None = None
     donor_taxa: str | None = None
     donor_match: str | None = None
     associations: tuple[str, ...] = ()
+    joins: str | None = None
     function_alpha: tuple[str, ...] = ()
     function_outcomes: tuple[str, ...] = ()
     function_rates: tuple[str, ...] = ()

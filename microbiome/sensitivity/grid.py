@@ -13,11 +13,10 @@ import pandas as pd
 from microbiome.depth import repair_study, study_limits
 from microbiome.detection import Curve, fit_curve
 from microbiome.errors import InputError
-from microbiome.outcomes import tidy
-from microbiome.rates import rates as rates_of
 from microbiome.repair import Repaired, relevant_samples, repair
 from microbiome.study import Study
 from microbiome.tables import RATES
+from microbiome.triad_rates import TriadRates
 from microbiome.triads import Triads, align, triads
 
 __all__ = ["Cell", "cells", "mean_rates", "said_once"]
@@ -101,12 +100,15 @@ def cells(
 
 
 def _as_sequenced(known: _Study, steps: Sequence[tuple[float, bool]], curve: Curve | None) -> Iterator[Cell]:
+    whole = TriadRates(known.aligned)
+    same = known.without is known.aligned
+    without = whole if same else None if known.without is None else TriadRates(known.without)
     for detection, common in steps:
-        aligned, limits = (known.without, known.level.limits) if common else (known.aligned, known.compared)
+        found, limits = (without, known.level.limits) if common else (whole, known.compared)
         taxa = _taxa(known.abundance, limits, detection)
-        found = _rates(aligned, detection, limits if curve is None else curve.apply(limits, detection))
+        table = _rates(found, detection, limits if curve is None else curve.apply(limits, detection))
         left_out = known.level.left_out if common else ()
-        yield Cell(np.nan, np.nan, 0, detection, common, taxa, found, left_out)
+        yield Cell(np.nan, np.nan, 0, detection, common, taxa, table, left_out)
 
 
 def _thinned(
@@ -116,11 +118,11 @@ def _thinned(
     taxa = np.zeros((len(steps), repeats))
     for draw in range(repeats):
         thinned = repair(known.level.abundance, known.repaired, "thinning", 0.0, seed + draw, 1 / fraction)
-        aligned = (
-            None if known.without is None else align(thinned.abundance, known.without.posts, known.without.products)
-        )
+        without = known.without
+        aligned = without and align(thinned.abundance, without.posts, without.products)
+        quick = None if aligned is None else TriadRates(aligned)
         for place, (detection, _) in enumerate(steps):
-            found[place].append(_rates(aligned, detection, thinned.limits))
+            found[place].append(_rates(quick, detection, thinned.limits))
             taxa[place, draw] = _taxa(thinned.abundance, thinned.limits, detection)
     unit = float(thinned.limits["unit"].iloc[0])
     for (detection, common), frames, counts in zip(steps, found, taxa.mean(axis=1).tolist(), strict=True):
@@ -137,12 +139,9 @@ def _without(aligned: Triads, level: Repaired, study: Study) -> Triads | None:
         return None
 
 
-def _rates(aligned: Triads | None, detection: float, limits: pd.DataFrame) -> pd.DataFrame:
+def _rates(aligned: TriadRates | None, detection: float, limits: pd.DataFrame) -> pd.DataFrame:
     """Rates of the post samples in which anything is detected (there, before, or in the donor)."""
-    if aligned is None:
-        return pd.DataFrame()
-    calls = tidy(aligned, detection, limits)
-    return pd.DataFrame() if calls.empty else rates_of(calls)
+    return pd.DataFrame() if aligned is None else aligned.at(detection, limits)
 
 
 def mean_rates(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,8 @@ from microbiome.stats.values import present
 
 __all__ = ["TestResult", "group_permutation", "sign_flip"]
 
+# Labels that are kept for the next test: 20 MB.
+_MOST_KEPT = 20_000_000
 # Signs looked at together: bounds the memory to some 20 MB.
 _BLOCK = 1 << 20
 # Statistics closer than this share of what they sum are equal: rounding, not evidence.
@@ -145,7 +148,7 @@ def group_permutation(
     design = _canonical((label == followed).astype(np.int8), stratum)
     weight = float((table[0] * table[1] / table.sum(axis=0)).sum())
     total = float(residuals[label == followed].sum())
-    drawn: Iterator[np.ndarray] = (rows.astype(float) @ residuals for rows in design.pieces(permutations, seed))
+    drawn: Iterator[np.ndarray] = (rows.astype(float) @ residuals for rows in _pieces(design, permutations, seed))
     if alternative == "two-sided":
         drawn, threshold, floor = map(np.abs, drawn), abs(total), design.smallest_p
     else:
@@ -183,6 +186,27 @@ def _canonical(label: np.ndarray, stratum: np.ndarray) -> Design:
     """Return the design with labels in ascending order within strata: it holds nothing of the data but counts."""
     kind = np.int8 if label.max() < 128 else np.int32
     return restrict(label[np.lexsort((label, stratum))].astype(kind), stratum)
+
+
+def _pieces(design: Design, permutations: int, seed: int) -> Iterable[np.ndarray]:
+    """Return the arrangements of a design (:meth:`Design.pieces`).
+
+    Those drawn last are kept: to draw them takes longer than all else, and the tests of one study ask for the same.
+    """
+    if design.exact(permutations) or permutations * len(design.labels) > _MOST_KEPT:
+        return design.pieces(permutations, seed)
+    blocks = tuple(tuple(block.tolist()) for block in design.blocks)
+    return _drawn(design.labels.tobytes(), design.labels.dtype.str, blocks, permutations, seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _drawn(
+    labels: bytes, kind: str, blocks: tuple[tuple[int, ...], ...], permutations: int, seed: int
+) -> tuple[np.ndarray, ...]:
+    """Return random arrangements of a design of which nothing but labels and blocks matters."""
+    places = tuple(np.array(block, dtype=np.intp) for block in blocks)
+    design = Design("drawn", np.zeros(0, dtype=np.intp), np.frombuffer(labels, dtype=kind), places, permutations + 2, 0)
+    return tuple(design.pieces(permutations, seed))
 
 
 def _between(rows: np.ndarray, residuals: np.ndarray) -> np.ndarray:

@@ -15,14 +15,17 @@ from typing import Any
 import numpy as np
 
 from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.files import atomic_path
+from microbiome.files import atomic_path, refuse_special
 
 __all__ = ["AlleleFile", "CladeAlleles", "check_mixable", "open_alleles", "write_alleles"]
 
 _MAGIC = b"FMTALLEL"
+_LAST_BASE = 3
 #: Version of the format; a file of another one is refused.
 VERSION = 1
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 0, "pb": 0}]
+# Positions are counted in 32 bits.
+_MOST = 2**31
 _REMEDY = "make it again with `microbiome strains alleles`"
 
 
@@ -97,7 +100,7 @@ class AlleleFile:
                     if len(block) != size or zlib.crc32(block) != crc:
                         raise _damaged(self.path, f"the counts of {taxon} are damaged")
                     found[taxon] = _unpack(block, int(self.markers[taxon].sum()))
-        except (OSError, lzma.LZMAError, struct.error, ValueError) as error:
+        except (OSError, lzma.LZMAError, struct.error, ValueError, MemoryError) as error:
             raise _damaged(self.path, f"cannot be read ({error})") from None
         return found
 
@@ -148,6 +151,7 @@ def open_alleles(path: str | Path) -> AlleleFile:
     """
     name = str(path)
     try:
+        refuse_special(path)
         with Path(path).open("rb") as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:
                 raise InputError(
@@ -163,22 +167,34 @@ def open_alleles(path: str | Path) -> AlleleFile:
         raise InputError(
             Problem(f"cannot be read ({error.strerror})", "correct the path or its rights", name)
         ) from None
-    except (struct.error, zlib.error, ValueError, EOFError):
+    except (struct.error, zlib.error, ValueError, EOFError, RecursionError, MemoryError):
         raise _damaged(name, "the head of the file is damaged") from None
-    if head.get("version") != VERSION:
-        raise _damaged(name, f"the file is of version {head.get('version')} of the format, this is {VERSION}")
+    version = head.get("version") if isinstance(head, dict) else None
+    if version != VERSION:
+        raise _damaged(name, f"the file is of version {version} of the format, this is {VERSION}")
     try:
+        _check_head(head)
         places = {c["taxon"]: (int(c["offset"]), int(c["size"]), int(c["crc"])) for c in head["clades"]}
         markers = {c["taxon"]: np.asarray(c["markers"], dtype=np.int64) for c in head["clades"]}
         whole = start + sum(size for _, size, _ in places.values())
         opened = AlleleFile(
             name, head["sample"], head["database"], head["checksum"], head["settings"], markers, places, start
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise _damaged(name, "the head of the file is damaged") from None
     if end != whole:
         raise _damaged(name, f"the file is cut off: {end} of {whole} bytes")
     return opened
+
+
+def _check_head(head: Mapping[str, Any]) -> None:
+    """Raise ValueError where the head says what no file can hold."""
+    words = [head["sample"], head["database"], head["checksum"], *(clade["taxon"] for clade in head["clades"])]
+    numbers = [number for clade in head["clades"] for number in (clade["offset"], clade["size"], *clade["markers"])]
+    if not all(isinstance(word, str) for word in words) or not isinstance(head["settings"], dict):
+        raise ValueError("a name is none")
+    if not all(type(number) is int and 0 <= number < _MOST for number in numbers):
+        raise ValueError("a place or length is none")
 
 
 def check_mixable(files: Sequence[AlleleFile]) -> None:
@@ -247,4 +263,6 @@ def _unpack(block: bytes, length: int) -> CladeAlleles:
     base = np.frombuffer(parts[2], dtype=np.uint8)
     if len(base) != number or len(text) != edges[-1]:
         raise ValueError("a block has the wrong length")
+    if number and not (position.min() >= 0 and position.max() < length and base.max() <= _LAST_BASE):
+        raise ValueError("a block names a position or base that there is not")
     return CladeAlleles(depth, position, base, _integers(parts[3], number, "uint16"))

@@ -56,7 +56,8 @@ def read_markers(database: str | Path) -> Markers:
         raise InputError(
             Problem(f"cannot be read ({error})", "give the .pkl of the MetaPhlAn database", name)
         ) from None
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, ImportError):
+    # A damaged pickle may fail in any way, also by asking for more memory than there is.
+    except Exception:
         raise InputError(
             Problem("not the pickle of a MetaPhlAn database", "give the .pkl beside its bowtie2 index", name)
         ) from None

@@ -127,6 +127,8 @@ def parse_samestr_events(text: str, file: str = "") -> pd.DataFrame:
         rows.append((cells[place["clade"]], cells[place["row"]], cells[place["col"]], similarity, overlap, number))
     raise_problems(problems)
     frame = pd.DataFrame(rows, columns=["taxon", "sample_1", "sample_2", "similarity", "sites", "line"])
+    # A table without rows has columns of no type.
+    frame = frame.astype({"similarity": float, "sites": float})
     return _without_dominant(_from_mvs(frame), file)
 
 

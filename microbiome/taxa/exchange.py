@@ -20,8 +20,8 @@ _TIE = 1e-12
 # Random arrangements looked at first; only where few of them are as extreme are all drawn.
 _FIRST = 999
 _FEW = 100
-# The largest number of arrangements that a column of whole numbers holds.
-_MOST_COUNTED = 2**63 - 1
+# Larger numbers of arrangements are written as this: a column of numbers holds it exactly.
+_MOST_COUNTED = 10**18
 # Numbers held at once by random draws.
 _BLOCK = 1 << 22
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from microbiome.errors import InputError, Problem
-from microbiome.files import open_text
-from microbiome.metaphlan import is_metaphlan, read_metaphlan, taxonomy
+from microbiome.metaphlan import read_metaphlan, taxonomy
 from microbiome.metaphlan_format import RANKS
+from microbiome.profilers import has_clades
 
 __all__ = ["LINEAGE", "clades_of", "lineage_if_any", "read_lineage", "with_lineage"]
 
@@ -34,7 +34,7 @@ def read_lineage(paths: Iterable[str | Path]) -> pd.DataFrame:
     """
     files = list(paths)
     for path in files:
-        if not is_metaphlan(open_text(path)):
+        if not has_clades(path):
             message = "is not a MetaPhlAn table and has no lineages"
             raise InputError(Problem(message, "leave out --profile and --rank for other features", str(path)))
     return taxonomy(read_metaphlan(files).percent.index)
@@ -43,7 +43,7 @@ def read_lineage(paths: Iterable[str | Path]) -> pd.DataFrame:
 def lineage_if_any(paths: Iterable[str | Path]) -> pd.DataFrame | None:
     """Return :func:`read_lineage`, or None for a feature table, which has no lineages."""
     files = list(paths)
-    return read_lineage(files) if all(is_metaphlan(open_text(path)) for path in files) else None
+    return read_lineage(files) if all(has_clades(path) for path in files) else None
 
 
 def clades_of(taxa: Sequence[str], lineage: pd.DataFrame | None, rank: str) -> list[str]:

@@ -32,7 +32,7 @@ def _test(prefix: str, of: str) -> tuple[Column, ...]:
         _number(f"{prefix}p_value", f"Two-sided p-value {of}.", 0, 1),
         _number(f"{prefix}p_floor", "Smallest p-value that any values of these subjects could have given.", 0, 1),
         _number(f"{prefix}q_value", "Benjamini-Hochberg over the taxa that are testable.", 0, 1),
-        _count(f"{prefix}permutations", "Arrangements looked at."),
+        _count(f"{prefix}permutations", "Arrangements looked at; at most 10^18 is written."),
         Column(
             f"{prefix}scheme",
             "choice",

@@ -19,7 +19,7 @@ rule associate:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         how=lambda wildcards: ASSOCIATIONS.options(wildcards.name),
     message:
         "associations with {wildcards.name}"
@@ -29,7 +29,7 @@ rule associate:
 
 rule joins:
     input:
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "subjects"),
         features=ASSOCIATIONS.joined(),
     output:
         "<results>/association/joins.tsv",
@@ -44,8 +44,8 @@ rule joins:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        tables=PLAN.table_options("samples", "subjects"),
-        how=ASSOCIATIONS.join_options(),
+        tables=as_is(PLAN.table_options("samples", "subjects")),
+        how=as_is(ASSOCIATIONS.join_options()),
     message:
         "rows of tables that belong together"
     shell:

@@ -3,7 +3,7 @@
 
 rule clinical_response:
     input:
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "samples"),
         lesions=CLINICAL.lesions(),
     output:
         table="<results>/clinical/response.tsv",
@@ -26,9 +26,9 @@ rule clinical_response:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        tables=PLAN.table_options("subjects", "samples"),
-        by=CLINICAL.response_groups(),
-        how=CLINICAL.response_options(),
+        tables=as_is(PLAN.table_options("subjects", "samples")),
+        by=as_is(CLINICAL.response_groups()),
+        how=as_is(CLINICAL.response_options()),
         lesions=lambda wildcards, output: (
             options(assessments=output.lesions[0], best=output.lesions[1])
             if output.lesions
@@ -43,7 +43,7 @@ rule clinical_response:
 
 rule clinical_survival:
     input:
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "samples"),
         rates=CLINICAL.survival_rates(),
     output:
         table="<results>/clinical/survival.tsv",
@@ -59,10 +59,10 @@ rule clinical_survival:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options("subjects", "samples"),
-        by=CLINICAL.survival_groups(),
-        rates=CLINICAL.rate_options(),
-        how=CLINICAL.survival_options(),
+        tables=as_is(PLAN.table_options("subjects", "samples")),
+        by=as_is(CLINICAL.survival_groups()),
+        rates=as_is(CLINICAL.rate_options()),
+        how=as_is(CLINICAL.survival_options()),
     message:
         "survival {params.by}"
     shell:
@@ -89,13 +89,13 @@ rule clinical_toxicity:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        tables=PLAN.table_options(),
-        by=CLINICAL.toxicity_groups(),
-        events=CLINICAL.event_options(),
+        tables=as_is(PLAN.table_options()),
+        by=as_is(CLINICAL.toxicity_groups()),
+        events=as_is(CLINICAL.event_options()),
         clusters=lambda wildcards, input: (
             options(clusters=input.clusters) if input.clusters else ""
         ),
-        how=CLINICAL.toxicity_options(),
+        how=as_is(CLINICAL.toxicity_options()),
     message:
         "adverse events {params.by}"
     shell:
@@ -121,9 +121,9 @@ rule toxicity_curves:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        tables=PLAN.table_options(),
-        by=CLINICAL.toxicity_groups(),
-        events=CLINICAL.event_options(),
+        tables=as_is(PLAN.table_options()),
+        by=as_is(CLINICAL.toxicity_groups()),
+        events=as_is(CLINICAL.event_options()),
         clusters=lambda wildcards, input: (
             options(clusters=input.clusters) if input.clusters else ""
         ),
@@ -136,7 +136,7 @@ rule toxicity_curves:
 
 rule donor_clusters:
     input:
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples"),
         profile=PLAN.profile,
     output:
         clusters="<results>/clinical/donor_clusters.tsv",
@@ -152,8 +152,8 @@ rule donor_clusters:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        samples=PLAN.table_options("samples"),
+        profile=as_is(PLAN.profile_options()),
+        samples=as_is(PLAN.table_options("samples")),
         seed=config["seed"],
     message:
         "clusters of donors"
@@ -184,10 +184,10 @@ rule donors:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        tables=PLAN.table_options(),
-        lists=CLINICAL.list_options(),
-        how=CLINICAL.donor_options(),
+        profile=as_is(PLAN.profile_options()),
+        tables=as_is(PLAN.table_options()),
+        lists=as_is(CLINICAL.list_options()),
+        how=as_is(CLINICAL.donor_options()),
     message:
         "donors, and how their recipients fared"
     shell:
@@ -215,11 +215,11 @@ rule donor_match:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        tables=PLAN.table_options(),
-        lists=CLINICAL.list_options(),
-        how=CLINICAL.donor_options(),
-        cohort=CLINICAL.match_options(),
+        profile=as_is(PLAN.profile_options()),
+        tables=as_is(PLAN.table_options()),
+        lists=as_is(CLINICAL.list_options()),
+        how=as_is(CLINICAL.donor_options()),
+        cohort=as_is(CLINICAL.match_options()),
     message:
         "which taxa will be there after the transplant"
     shell:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
+from microbiome.check_folders import results_problems
 from microbiome.errors import InputError
+from microbiome.failures import failure_report, failures, second_attempts
+from microbiome.running import claim, describe, mark
 from microbiome.tables import ID_PATTERN
 from microbiome.workflow import prepare
-from microbiome.workflow_association import AssociationPlan
-from microbiome.workflow_clinical import ClinicalPlan
-from microbiome.workflow_function import FunctionPlan
+from microbiome.workflow_lists import FileLists
 from microbiome.workflow_options import (
     compare_options,
     null_options,
@@ -23,7 +24,6 @@ from microbiome.workflow_options import (
     taxon_options,
 )
 from microbiome.workflow_strains import (
-    StrainPlan,
     allele_options,
     rule_options,
     strain_rate_options,
@@ -43,12 +43,46 @@ os.environ.update(
 
 
 def options(**files):
-    """Spell out long options of a command, each with one file or several."""
+    """Spell out long options of a command, each with one file or several; -x.gz is a file and no option."""
     return shlex.join(
         word
         for name, given in files.items()
-        for word in (f"--{name}", *([given] if isinstance(given, str) else given))
+        for word in (
+            f"--{name}",
+            *(
+                f"./{path}" if path.startswith("-") else path
+                for path in ([given] if isinstance(given, str) else given)
+            ),
+        )
     )
+
+
+def passing(kind, path):
+    """Return a file on the way, which goes when no job needs it any more, unless the configuration keeps its kind."""
+    return path if kind in config["keep"] else temp(path)
+
+
+def refuse(error):
+    """Print what is wrong and end.
+
+    Not a WorkflowError: Snakemake would add the lines of this file, which are not what is wrong.
+    """
+    lines = [f"{problem.level}: {problem}" for problem in error.problems]
+    sys.stderr.write("\n".join([*lines, "Nothing was started.", ""]))
+    raise SystemExit(2) from None
+
+
+def hold():
+    """Take the folder for this run, or end: Snakemake lets two runs in that start at the same moment."""
+    try:
+        claim()
+    except InputError as error:
+        refuse(error)
+
+
+def as_is(value):
+    """Return a parameter whose braces Snakemake leaves alone: a column of a table may be called {x}."""
+    return lambda wildcards: value
 
 
 def start():
@@ -72,20 +106,38 @@ def start():
             lenient=partly,
         )
     except InputError as error:
-        # Not a WorkflowError: Snakemake would add the lines of this file, which are not what is wrong.
-        lines = [f"{problem.level}: {problem}" for problem in error.problems]
-        sys.stderr.write("\n".join([*lines, "Nothing was started.", ""]))
-        raise SystemExit(2) from None
+        refuse(error)
     if workflow.is_main_process and not linting:
-        for problem in warnings:
-            logger.warning(f"warning: {problem}")
+        unlock = shlex.join(["snakemake", *sys.argv[1:], "--unlock"])
+        locked = describe(unlock=unlock) if "--unlock" not in sys.argv else None
+        for problem in [*warnings, *([locked] if locked else [])]:
+            logger.warning(f"{problem.level}: {problem}")
+        mark()
         os.environ.update(MICROBIOME_COMMAND=shlex.join(sys.argv))
     return plan
 
 
 PLAN = start()
 config = PLAN.config
-STRAINS = StrainPlan(PLAN)
-CLINICAL = ClinicalPlan(PLAN)
-ASSOCIATIONS = AssociationPlan(PLAN)
-FUNCTIONS = FunctionPlan(PLAN)
+PROFILERS = PLAN.profilers
+STRAINS = PLAN.strains
+CLINICAL = PLAN.clinical
+ASSOCIATIONS = PLAN.associations
+FUNCTIONS = PLAN.functions
+LISTS = FileLists(PLAN)
+CONFIG_TEXT = json.dumps(config, indent=1) + "\n"
+# Below the folder in which the workflow is started, where Snakemake has its own files.
+TEXTS = Path(".snakemake", "texts")
+
+
+def write_texts():
+    """Put down the texts that jobs on this machine copy, because no command line takes them."""
+    TEXTS.mkdir(parents=True, exist_ok=True)
+    (TEXTS / "config.json").write_text(CONFIG_TEXT, encoding="utf-8")
+    for name in LISTS.names():
+        (TEXTS / f"{name}.txt").write_text(LISTS.text(name), encoding="utf-8")
+
+
+onstart:
+    hold()
+    write_texts()

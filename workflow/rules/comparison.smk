@@ -19,9 +19,9 @@ rule nulls:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        tables=PLAN.table_options(),
-        null=null_options(config),
+        profile=as_is(PLAN.profile_options()),
+        tables=as_is(PLAN.table_options()),
+        null=as_is(null_options(config)),
     message:
         "engraftment and depletion against chance"
     shell:
@@ -46,10 +46,10 @@ rule compare:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
-        rates=rate_options(config),
-        test=compare_options(config),
+        rates=as_is(rate_options(config)),
+        test=as_is(compare_options(config)),
     message:
         "compare rates {params.by}"
     shell:
@@ -60,7 +60,7 @@ rule compare:
 rule trajectories:
     input:
         rates="<results>/outcomes/rates.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "doses"),
     output:
         "<results>/outcomes/trajectories{by}.tsv",
     log:
@@ -74,9 +74,9 @@ rule trajectories:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        tables=PLAN.table_options("subjects", "doses"),
+        tables=as_is(PLAN.table_options("subjects", "doses")),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
-        rates=rate_options(config),
+        rates=as_is(rate_options(config)),
         seed=config["seed"],
     message:
         "rates over time {params.by}"
@@ -89,7 +89,7 @@ rule taxa:
     input:
         outcomes="<results>/outcomes/outcomes.tsv",
         profile=PLAN.lineages(),
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "doses"),
     output:
         "<results>/outcomes/taxa{by}.tsv",
     log:
@@ -106,9 +106,9 @@ rule taxa:
         profile=lambda wildcards, input: (
             options(profile=input.profile) if input.profile else ""
         ),
-        tables=PLAN.table_options("subjects", "doses"),
+        tables=as_is(PLAN.table_options("subjects", "doses")),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
-        test=taxon_options(config),
+        test=as_is(taxon_options(config)),
     message:
         "what became of each taxon {params.by}"
     shell:
@@ -119,7 +119,7 @@ rule taxa:
 rule retention:
     input:
         outcomes="<results>/outcomes/outcomes.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "doses"),
     output:
         "<results>/outcomes/retention{by}.tsv",
     log:
@@ -133,7 +133,7 @@ rule retention:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options("subjects", "doses"),
+        tables=as_is(PLAN.table_options("subjects", "doses")),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
     message:
         "baseline taxa still present {params.by}"
@@ -158,11 +158,11 @@ rule changes:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        tables=PLAN.table_options(),
+        profile=as_is(PLAN.profile_options()),
+        tables=as_is(PLAN.table_options()),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
         detection=config["profile"]["detection"],
-        test=taxon_options(config),
+        test=as_is(taxon_options(config)),
     message:
         "change of each taxon {params.by}"
     shell:
@@ -209,11 +209,11 @@ rule sensitivity:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        tables=PLAN.table_options(),
+        profile=as_is(PLAN.profile_options()),
+        tables=as_is(PLAN.table_options()),
         by=lambda wildcards: PLAN.by_option(wildcards.by, "sensitivity"),
-        grid=sensitivity_options(config),
-        test=compare_options(config),
+        grid=as_is(sensitivity_options(config)),
+        test=as_is(compare_options(config)),
     message:
         "rates over thresholds and depths {params.by}"
     shell:

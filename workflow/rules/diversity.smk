@@ -18,9 +18,9 @@ rule alpha:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        metrics=config["diversity"]["alpha"],
-        tree=PLAN.tree_option(),
+        profile=as_is(PLAN.profile_options()),
+        metrics=as_is(config["diversity"]["alpha"]),
+        tree=as_is(PLAN.tree_option()),
     message:
         "alpha-diversity"
     shell:
@@ -44,7 +44,7 @@ rule beta:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        profile=PLAN.profile_options(),
+        profile=as_is(PLAN.profile_options()),
         tree=lambda wildcards: PLAN.tree_option(wildcards.metric),
     message:
         "beta-diversity: {wildcards.metric}"
@@ -76,7 +76,7 @@ rule ordinate:
 rule permanova:
     input:
         distances="<results>/diversity/beta_{metric}.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "subjects"),
     output:
         "<results>/diversity/permanova_{metric}.tsv",
     log:
@@ -90,8 +90,8 @@ rule permanova:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        tables=PLAN.table_options("samples", "subjects"),
-        test=permanova_options(config),
+        tables=as_is(PLAN.table_options("samples", "subjects")),
+        test=as_is(permanova_options(config)),
     message:
         "PERMANOVA: {wildcards.metric}"
     shell:
@@ -101,7 +101,7 @@ rule permanova:
 rule similarity:
     input:
         distances="<results>/diversity/beta_{metric}.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
     output:
         "<results>/diversity/similarity_{metric}.tsv",
     log:
@@ -115,7 +115,7 @@ rule similarity:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options("samples", "doses")),
     message:
         "similarity to donor and baseline: {wildcards.metric}"
     shell:

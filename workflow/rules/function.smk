@@ -49,12 +49,12 @@ rule humann:
         runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 60, 300)
         * attempt,
     params:
-        databases=FUNCTIONS.database_options(),
+        databases=as_is(FUNCTIONS.database_options()),
         profile=lambda wildcards, input: (
             options(profile=input.profile) if input.profile else ""
         ),
         min_reads=config["min_reads"],
-        extra=config["function"]["extra"],
+        extra=as_is(config["function"]["extra"]),
     message:
         "{wildcards.sample}: gene families and pathways with HUMAnN"
     shell:
@@ -64,9 +64,31 @@ rule humann:
         " --pathcoverage {output.pathcoverage:q} --counts {output.counts:q} -- {params.extra} > {log:q} 2>&1"
 
 
+rule humann_versions:
+    input:
+        PLAN.per_sample("function/humann/{sample}_genefamilies.tsv"),
+    output:
+        "<results>/function/versions.tsv",
+    log:
+        "<logs>/humann_versions.log",
+    benchmark:
+        "<benchmarks>/humann_versions.tsv"
+    conda:
+        "../../envs/humann.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    message:
+        "versions of HUMAnN and the programs that it calls"
+    shell:
+        "tool_versions.py humann metaphlan bowtie2 diamond glpsol --first humann --out {output:q} > {log:q} 2>&1"
+
+
 rule function_reads:
     input:
-        PLAN.per_sample("function/humann/{sample}_counts.tsv"),
+        counts=lambda wildcards: LISTS.files("function_reads"),
+        listed=LISTS.path("function_reads"),
     output:
         "<results>/function/reads.tsv",
     log:
@@ -82,12 +104,13 @@ rule function_reads:
     message:
         "what HUMAnN could place of each sample"
     shell:
-        "microbiome function reads {input:q} -o {output:q} 2> {log:q}"
+        "microbiome function reads @{input.listed:q} -o {output:q} 2> {log:q}"
 
 
 rule function_join:
     input:
         tables=lambda wildcards: FUNCTIONS.tables(wildcards.group),
+        listed=lambda wildcards: LISTS.path(f"function_{wildcards.group}"),
         map=lambda wildcards: FUNCTIONS.maps(wildcards.group),
     output:
         whole="<results>/function/{group}.tsv",
@@ -107,7 +130,7 @@ rule function_join:
     message:
         "{wildcards.group}: join, regroup and normalise"
     shell:
-        "microbiome function join {input.tables:q} {params.map} --stratified {output.stratified:q} -o {output.whole:q}"
+        "microbiome function join @{input.listed:q} {params.map} --stratified {output.stratified:q} -o {output.whole:q}"
         " 2> {log:q}"
 
 
@@ -129,7 +152,7 @@ rule function_limits:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         profile=lambda wildcards: FUNCTIONS.profile_option(wildcards.group),
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         detection=config["function"]["detection"],
     message:
         "{wildcards.group}: limit of detection of every sample"
@@ -141,7 +164,7 @@ rule function_limits:
 rule function_outcomes:
     input:
         profile="<results>/function/{group}.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables(*PLAN.outcome_tables()),
     output:
         "<results>/function/outcomes_{group}.tsv",
     log:
@@ -156,8 +179,8 @@ rule function_outcomes:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         profile=lambda wildcards: FUNCTIONS.profile_option(wildcards.group),
-        tables=PLAN.table_options(),
-        calls=outcome_options(FUNCTIONS.measuring),
+        tables=as_is(PLAN.table_options(*PLAN.outcome_tables())),
+        calls=as_is(outcome_options(FUNCTIONS.measuring)),
     message:
         "{wildcards.group}: outcome of every function"
     shell:
@@ -183,8 +206,8 @@ rule function_nulls:
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
         profile=lambda wildcards: FUNCTIONS.profile_option(wildcards.group),
-        tables=PLAN.table_options(),
-        null=null_options(FUNCTIONS.measuring),
+        tables=as_is(PLAN.table_options()),
+        null=as_is(null_options(FUNCTIONS.measuring)),
     message:
         "{wildcards.group}: engraftment and depletion against chance"
     shell:
@@ -217,7 +240,7 @@ use rule alpha as function_alpha with:
         "<benchmarks>/function_alpha_{group}.tsv"
     params:
         profile=lambda wildcards: FUNCTIONS.profile_option(wildcards.group),
-        metrics=FUNCTIONS.alpha,
+        metrics=as_is(FUNCTIONS.alpha),
         tree="",
     message:
         "{wildcards.group}: alpha-diversity"
@@ -256,7 +279,7 @@ use rule ordinate as function_ordinate with:
 use rule permanova as function_permanova with:
     input:
         distances="<results>/function/beta_{metric}_{group}.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "subjects"),
     output:
         "<results>/function/permanova_{metric}_{group}.tsv",
     log:
@@ -264,8 +287,8 @@ use rule permanova as function_permanova with:
     benchmark:
         "<benchmarks>/function_permanova_{metric}_{group}.tsv"
     params:
-        tables=PLAN.table_options("samples", "subjects"),
-        test=permanova_options(config),
+        tables=as_is(PLAN.table_options("samples", "subjects")),
+        test=as_is(permanova_options(config)),
     message:
         "{wildcards.group}: PERMANOVA {wildcards.metric}"
 
@@ -273,7 +296,7 @@ use rule permanova as function_permanova with:
 use rule similarity as function_similarity with:
     input:
         distances="<results>/function/beta_{metric}_{group}.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
     output:
         "<results>/function/similarity_{metric}_{group}.tsv",
     log:
@@ -281,7 +304,7 @@ use rule similarity as function_similarity with:
     benchmark:
         "<benchmarks>/function_similarity_{metric}_{group}.tsv"
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options("samples", "doses")),
     message:
         "{wildcards.group}: similarity to donor and baseline, {wildcards.metric}"
 
@@ -297,10 +320,10 @@ use rule compare as function_compare with:
     benchmark:
         "<benchmarks>/function_compare_{group}{by}.tsv"
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
-        rates=rate_options(config),
-        test=compare_options(config),
+        rates=as_is(rate_options(config)),
+        test=as_is(compare_options(config)),
     message:
         "{wildcards.group}: compare rates {params.by}"
 
@@ -308,7 +331,7 @@ use rule compare as function_compare with:
 use rule trajectories as function_trajectories with:
     input:
         rates="<results>/function/rates_{group}.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "doses"),
     output:
         "<results>/function/trajectories_{group}{by}.tsv",
     log:
@@ -316,9 +339,9 @@ use rule trajectories as function_trajectories with:
     benchmark:
         "<benchmarks>/function_trajectories_{group}{by}.tsv"
     params:
-        tables=PLAN.table_options("subjects", "doses"),
+        tables=as_is(PLAN.table_options("subjects", "doses")),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
-        rates=rate_options(config),
+        rates=as_is(rate_options(config)),
         seed=config["seed"],
     message:
         "{wildcards.group}: rates over time {params.by}"
@@ -328,7 +351,7 @@ use rule taxa as function_taxa with:
     input:
         outcomes="<results>/function/outcomes_{group}.tsv",
         profile=[],
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "doses"),
     output:
         "<results>/function/taxa_{group}{by}.tsv",
     log:
@@ -337,9 +360,9 @@ use rule taxa as function_taxa with:
         "<benchmarks>/function_taxa_{group}{by}.tsv"
     params:
         profile="",
-        tables=PLAN.table_options("subjects", "doses"),
+        tables=as_is(PLAN.table_options("subjects", "doses")),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
-        test=taxon_options(config),
+        test=as_is(taxon_options(config)),
     message:
         "{wildcards.group}: what became of each function {params.by}"
 
@@ -347,7 +370,7 @@ use rule taxa as function_taxa with:
 use rule retention as function_retention with:
     input:
         outcomes="<results>/function/outcomes_{group}.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("subjects", "doses"),
     output:
         "<results>/function/retention_{group}{by}.tsv",
     log:
@@ -355,7 +378,7 @@ use rule retention as function_retention with:
     benchmark:
         "<benchmarks>/function_retention_{group}{by}.tsv"
     params:
-        tables=PLAN.table_options("subjects", "doses"),
+        tables=as_is(PLAN.table_options("subjects", "doses")),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
     message:
         "{wildcards.group}: baseline functions still present {params.by}"
@@ -373,10 +396,10 @@ use rule changes as function_changes with:
         "<benchmarks>/function_changes_{group}{by}.tsv"
     params:
         profile=lambda wildcards: FUNCTIONS.profile_option(wildcards.group),
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
         detection=config["function"]["detection"],
-        test=taxon_options(config),
+        test=as_is(taxon_options(config)),
     message:
         "{wildcards.group}: change of each function {params.by}"
 
@@ -402,7 +425,7 @@ rule function_contributions:
         taxa="<results>/outcomes/outcomes.tsv",
         lineages=PLAN.lineages(),
         species=FUNCTIONS.species(),
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
     output:
         "<results>/function/contributions_{group}.tsv",
     log:
@@ -416,7 +439,7 @@ rule function_contributions:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        tables=PLAN.table_options("samples", "doses"),
+        tables=as_is(PLAN.table_options("samples", "doses")),
         names=lambda wildcards, input: " ".join(
             shlex.join([option, *files])
             for option, files in (

@@ -19,8 +19,8 @@ rule limits:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        tables=PLAN.table_options(),
+        profile=as_is(PLAN.profile_options()),
+        tables=as_is(PLAN.table_options()),
         detection=config["profile"]["detection"],
     message:
         "limit of detection of every sample"
@@ -32,7 +32,7 @@ rule limits:
 rule outcomes:
     input:
         profile=PLAN.profile,
-        tables=PLAN.tables(),
+        tables=PLAN.tables(*PLAN.outcome_tables()),
         reads="<results>/qc/reads.tsv",
     output:
         "<results>/outcomes/outcomes.tsv",
@@ -47,9 +47,9 @@ rule outcomes:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        profile=PLAN.profile_options(),
-        tables=PLAN.table_options(),
-        calls=outcome_options(config),
+        profile=as_is(PLAN.profile_options()),
+        tables=as_is(PLAN.table_options(*PLAN.outcome_tables())),
+        calls=as_is(outcome_options(config)),
     message:
         "outcome of every taxon"
     shell:

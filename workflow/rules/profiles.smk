@@ -1,4 +1,4 @@
-# Profiles: one mapping per sample, whose alignment is kept for the strains, and the merged table every measure reads.
+# Profiles: one mapping per sample, whose alignment tells the strains, and the merged table every measure reads.
 
 
 rule metaphlan:
@@ -7,16 +7,14 @@ rule metaphlan:
         database=PLAN.database_files(),
     output:
         profile="<results>/profiles/{sample}_profile.tsv",
-        sam=(
-            "<results>/profiles/{sample}.sam.bz2"
-            if config["metaphlan"]["keep_sam"]
-            else temp("<results>/profiles/{sample}.sam.bz2")
-        ),
+        sam=passing("sam", "<results>/profiles/{sample}.sam.bz2"),
         counts="<results>/qc/metaphlan/{sample}.tsv",
     log:
         "<logs>/metaphlan/{sample}.log",
     benchmark:
         "<benchmarks>/metaphlan/{sample}.tsv"
+    wildcard_constraints:
+        sample=PROFILERS.pattern("metaphlan"),
     conda:
         "../../envs/metaphlan.yaml"
     threads: lambda wildcards: PLAN.threads(wildcards.sample, 8)
@@ -27,10 +25,10 @@ rule metaphlan:
         * attempt,
     params:
         database=lambda wildcards: config["metaphlan"]["database"],
-        index=config["metaphlan"]["index"],
+        index=as_is(config["metaphlan"]["index"]),
         min_reads=config["min_reads"],
         min_mapq=config["metaphlan"]["min_mapq"],
-        extra=config["metaphlan"]["extra"],
+        extra=as_is(config["metaphlan"]["extra"]),
     message:
         "{wildcards.sample}: profile with MetaPhlAn"
     shell:
@@ -42,7 +40,9 @@ rule metaphlan:
 
 rule merge_profiles:
     input:
-        PLAN.single_profiles(),
+        profiles=lambda wildcards: PLAN.single_profiles(),
+        listed=LISTS.path("profiles"),
+        taxonomy=PROFILERS.taxonomy(),
     output:
         "<results>/profiles/merged.tsv",
     log:
@@ -55,10 +55,12 @@ rule merge_profiles:
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        taxonomy=as_is(PROFILERS.taxonomy_option()),
     message:
         "merge the profiles"
     shell:
-        "microbiome merge {input:q} -o {output:q} 2> {log:q}"
+        "microbiome merge @{input.listed:q} {params.taxonomy} -o {output:q} 2> {log:q}"
 
 
 # Tens of gigabytes: a target of its own, and nothing depends on it.
@@ -69,8 +71,8 @@ rule metaphlan_database:
         "../../envs/microbiome.yaml"
     threads: 1
     params:
-        folder=config["metaphlan"]["database"],
-        index=config["metaphlan"]["index"],
+        folder=as_is(config["metaphlan"]["database"]),
+        index=as_is(config["metaphlan"]["index"]),
     message:
         "download the MetaPhlAn database {params.index} into {params.folder}"
     shell:

@@ -4,16 +4,13 @@
 rule read_accounting:
     input:
         samples=config["samples"],
-        profiles=PLAN.single_profiles(),
-        units=PLAN.per_sample("qc/units/{sample}.tsv"),
-        fastp=PLAN.per_sample("qc/fastp/{sample}.json"),
-        host=PLAN.per_sample("qc/host/{sample}.tsv") if config["host_index"] else [],
-        rarefied=(
-            PLAN.per_sample("qc/rarefied/{sample}.tsv")
-            if config["rarefy_reads"]
-            else []
-        ),
-        profiled=PLAN.per_sample("qc/metaphlan/{sample}.tsv"),
+        files=lambda wildcards: [
+            path
+            for name in ("profiles", *LISTS.accounted())
+            for path in LISTS.files(name)
+        ],
+        lists=[LISTS.path(name) for name in ("profiles", *LISTS.accounted())],
+        taxonomy=PROFILERS.taxonomy(),
     output:
         "<results>/qc/reads.tsv",
     log:
@@ -27,19 +24,20 @@ rule read_accounting:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        rank=config["profile"]["rank"],
+        rank=as_is(config["profile"]["rank"]),
+        lists=as_is(LISTS.accounted_options()),
+        taxonomy=as_is(PROFILERS.taxonomy_option()),
     message:
         "count the reads of every step"
     shell:
-        "microbiome reads --samples {input.samples:q} --profile {input.profiles:q} --rank {params.rank}"
-        " --units {input.units:q} --fastp {input.fastp:q} --host {input.host:q} --rarefied {input.rarefied:q}"
-        " --profiled {input.profiled:q} -o {output:q} 2> {log:q}"
+        "microbiome reads --samples {input.samples:q} {params.lists} {params.taxonomy} --rank {params.rank}"
+        " -o {output:q} 2> {log:q}"
 
 
 rule multiqc:
     input:
-        fastp=PLAN.per_sample("qc/fastp/{sample}.json"),
-        host=PLAN.per_sample("qc/host/{sample}.txt") if config["host_index"] else [],
+        files=lambda wildcards: LISTS.files("multiqc"),
+        listed=LISTS.path("multiqc"),
     output:
         html="<results>/qc/multiqc.html",
         data=directory("<results>/qc/multiqc_data"),
@@ -58,5 +56,6 @@ rule multiqc:
     message:
         "summarise fastp and bowtie2 with MultiQC"
     shell:
-        "multiqc --force --fn_as_s_name --no-ai --no-version-check --no-ansi --outdir {params.folder:q}"
-        " --filename multiqc.html {input.fastp:q} {input.host:q} > {log:q} 2>&1"
+        "run_checked.py --about 'all samples' --wrote {output:q} -- multiqc --force --fn_as_s_name --no-ai"
+        " --no-version-check --no-ansi --outdir {params.folder:q} --filename multiqc.html --file-list {input.listed:q}"
+        " > {log:q} 2>&1"

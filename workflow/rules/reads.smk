@@ -8,8 +8,8 @@ rule merge_units_paired:
         fq1=lambda wildcards: PLAN.fastq(wildcards.sample, 1),
         fq2=lambda wildcards: PLAN.fastq(wildcards.sample, 2),
     output:
-        r1=temp("<results>/reads/merged/{sample}_R1.fastq.gz"),
-        r2=temp("<results>/reads/merged/{sample}_R2.fastq.gz"),
+        r1=passing("merged", "<results>/reads/merged/{sample}_R1.fastq.gz"),
+        r2=passing("merged", "<results>/reads/merged/{sample}_R2.fastq.gz"),
         table="<results>/qc/units/{sample}.tsv",
     log:
         "<logs>/merge_units/{sample}.log",
@@ -40,7 +40,7 @@ use rule merge_units_paired as merge_units_single with:
     input:
         fq1=lambda wildcards: PLAN.fastq(wildcards.sample, 1),
     output:
-        r1=temp("<results>/reads/merged/{sample}_single.fastq.gz"),
+        r1=passing("merged", "<results>/reads/merged/{sample}_single.fastq.gz"),
         table="<results>/qc/units/{sample}.tsv",
     wildcard_constraints:
         sample=PLAN.pattern(paired=False),
@@ -54,9 +54,10 @@ rule fastp_paired:
     input:
         r1="<results>/reads/merged/{sample}_R1.fastq.gz",
         r2="<results>/reads/merged/{sample}_R2.fastq.gz",
+        units="<results>/qc/units/{sample}.tsv",
     output:
-        r1=temp("<results>/reads/trimmed/{sample}_R1.fastq.gz"),
-        r2=temp("<results>/reads/trimmed/{sample}_R2.fastq.gz"),
+        r1=passing("trimmed", "<results>/reads/trimmed/{sample}_R1.fastq.gz"),
+        r2=passing("trimmed", "<results>/reads/trimmed/{sample}_R2.fastq.gz"),
         json="<results>/qc/fastp/{sample}.json",
     log:
         "<logs>/fastp/{sample}.log",
@@ -73,34 +74,30 @@ rule fastp_paired:
         * attempt,
     params:
         mates=lambda wildcards, input, output: options(
-            in1=input.r1,
-            in2=input.r2,
-            out1=output.r1,
-            out2=output.r2,
-            detect_adapter_for_pe=[],
+            reads=[input.r1, input.r2], out=[output.r1, output.r2]
         ),
         min_length=config["fastp"]["min_length"],
-        extra=config["fastp"]["extra"],
+        extra=as_is(config["fastp"]["extra"]),
     message:
         "{wildcards.sample}: trim with fastp"
     shell:
-        "fastp {params.mates} --json {output.json:q} --html /dev/null --report_title {wildcards.sample}"
-        " --length_required {params.min_length} --compression 1 --thread {threads} {params.extra}"
-        " > {log:q} 2>&1"
+        "fastp_sample.py --sample {wildcards.sample} {params.mates} --units {input.units:q} --json {output.json:q}"
+        " --min-length {params.min_length} --threads {threads} -- {params.extra} > {log:q} 2>&1"
 
 
 use rule fastp_paired as fastp_single with:
     input:
         r1="<results>/reads/merged/{sample}_single.fastq.gz",
+        units="<results>/qc/units/{sample}.tsv",
     output:
-        r1=temp("<results>/reads/trimmed/{sample}_single.fastq.gz"),
+        r1=passing("trimmed", "<results>/reads/trimmed/{sample}_single.fastq.gz"),
         json="<results>/qc/fastp/{sample}.json",
     wildcard_constraints:
         sample=PLAN.pattern(paired=False),
     params:
-        mates=lambda wildcards, input, output: options(in1=input.r1, out1=output.r1),
+        mates=lambda wildcards, input, output: options(reads=input.r1, out=output.r1),
         min_length=config["fastp"]["min_length"],
-        extra=config["fastp"]["extra"],
+        extra=as_is(config["fastp"]["extra"]),
 
 
 rule remove_host:
@@ -108,7 +105,7 @@ rule remove_host:
         reads=lambda wildcards: PLAN.trimmed(wildcards.sample),
         index=PLAN.host_files(),
     output:
-        reads=temp("<results>/reads/nonhost/{sample}.fastq.gz"),
+        reads=passing("nonhost", "<results>/reads/nonhost/{sample}.fastq.gz"),
         summary="<results>/qc/host/{sample}.txt",
         counts="<results>/qc/host/{sample}.tsv",
     log:
@@ -136,7 +133,7 @@ rule rarefy_reads:
     input:
         reads=lambda wildcards: PLAN.clean(wildcards.sample),
     output:
-        reads=temp("<results>/reads/rarefied/{sample}.fastq.gz"),
+        reads=passing("rarefied", "<results>/reads/rarefied/{sample}.fastq.gz"),
         counts="<results>/qc/rarefied/{sample}.tsv",
     log:
         "<logs>/rarefy_reads/{sample}.log",

@@ -10,17 +10,19 @@ rule record_config:
         "../../envs/microbiome.yaml"
     threads: 1
     params:
-        text=json.dumps(config, indent=1),
+        text=as_is(CONFIG_TEXT),
+        source=TEXTS / "config.json",
     message:
         "write down the configuration as used"
     shell:
-        "printf '%s\\n' {params.text:q} > {output:q} 2> {log:q}"
+        "(cp {params.source:q} {output:q}.part && mv {output:q}.part {output:q}) 2> {log:q}"
 
 
 rule provenance:
     input:
         config="<results>/config.json",
         results=PLAN.measured(),
+        versions=[*STRAINS.versions(), *FUNCTIONS.versions()],
     output:
         "<results>/provenance.json",
     log:
@@ -59,9 +61,9 @@ rule report:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         results=lambda wildcards, output: Path(output.html).parent,
-        found=PLAN.report_options(),
+        found=as_is(PLAN.report_options()),
     message:
         "write the report"
     shell:

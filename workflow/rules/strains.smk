@@ -19,7 +19,7 @@ rule strain_alleles:
         runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 20, 20)
         * attempt,
     params:
-        filters=allele_options(config),
+        filters=as_is(allele_options(config)),
     message:
         "{wildcards.sample}: count the alleles of its strains"
     shell:
@@ -29,7 +29,8 @@ rule strain_alleles:
 
 rule strain_distances_part:
     input:
-        STRAINS.alleles(),
+        alleles=lambda wildcards: STRAINS.alleles(),
+        listed=STRAINS.allele_list(),
     output:
         temp("<results>/strains/distances/part{part}.tsv"),
     log:
@@ -45,7 +46,7 @@ rule strain_distances_part:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        source=STRAINS.part_options(),
+        source=as_is(STRAINS.part_options()),
         parts=config["strains"]["parts"],
     message:
         "distances between strains, part {wildcards.part} of {params.parts}"
@@ -55,7 +56,8 @@ rule strain_distances_part:
 
 rule strain_distances:
     input:
-        STRAINS.sources(),
+        sources=lambda wildcards: STRAINS.sources(),
+        listed=STRAINS.source_list(),
     output:
         "<results>/strains/distances.tsv",
     log:
@@ -69,7 +71,7 @@ rule strain_distances:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        source=STRAINS.source_options(),
+        source=as_is(STRAINS.source_options()),
     message:
         "distances between strains"
     shell:
@@ -79,7 +81,7 @@ rule strain_distances:
 rule strain_thresholds:
     input:
         distances="<results>/strains/{beside}distances.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
         percentiles=STRAINS.percentiles(),
     output:
         "<results>/strains/{beside}thresholds.tsv",
@@ -94,8 +96,8 @@ rule strain_thresholds:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options(),
-        rule=rule_options(config),
+        tables=as_is(PLAN.table_options("samples", "doses")),
+        rule=as_is(rule_options(config)),
     message:
         "where the cut between same and different strains lies"
     shell:
@@ -106,7 +108,7 @@ rule strain_thresholds:
 rule strain_share:
     input:
         distances="<results>/strains/{beside}distances.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
         percentiles=STRAINS.percentiles(),
     output:
         "<results>/strains/{beside}shared.tsv",
@@ -121,8 +123,8 @@ rule strain_share:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options(),
-        rule=rule_options(config),
+        tables=as_is(PLAN.table_options("samples", "doses")),
+        rule=as_is(rule_options(config)),
     message:
         "which samples have the same strains"
     shell:
@@ -133,7 +135,7 @@ rule strain_share:
 rule strain_sweep:
     input:
         distances="<results>/strains/distances.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
     output:
         "<results>/strains/sweep.tsv",
     log:
@@ -147,7 +149,7 @@ rule strain_sweep:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options("samples", "doses")),
     message:
         "how much is shared at every cut"
     shell:
@@ -156,9 +158,10 @@ rule strain_sweep:
 
 rule strain_resolve:
     input:
-        source=STRAINS.resolve_sources(),
+        source=lambda wildcards: STRAINS.resolve_sources(),
+        listed=STRAINS.allele_list(),
         outcomes="<results>/outcomes/outcomes.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
     output:
         resolved="<results>/strains/resolved.tsv",
         sources="<results>/strains/sources.tsv",
@@ -173,8 +176,8 @@ rule strain_resolve:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        source=STRAINS.resolve_options(),
-        tables=PLAN.table_options("samples", "doses"),
+        source=as_is(STRAINS.resolve_options()),
+        tables=as_is(PLAN.table_options("samples", "doses")),
         seed=config["seed"],
     message:
         "whose strains are in the post samples"
@@ -204,7 +207,7 @@ rule strain_rates:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         resolved=lambda wildcards, input: (
             options(resolved=input.resolved) if input.resolved else ""
         ),
@@ -219,7 +222,7 @@ rule strain_rates:
 rule strain_audit:
     input:
         shared="<results>/strains/shared.tsv",
-        tables=PLAN.tables(),
+        tables=PLAN.tables("samples", "doses"),
     output:
         "<results>/strains/audit.tsv",
     log:
@@ -233,7 +236,7 @@ rule strain_audit:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        tables=PLAN.table_options("samples", "doses"),
+        tables=as_is(PLAN.table_options("samples", "doses")),
     message:
         "whether samples are whose their labels say"
     shell:
@@ -251,10 +254,10 @@ use rule compare as strain_compare with:
     benchmark:
         "<benchmarks>/strain_compare{by}.tsv"
     params:
-        tables=PLAN.table_options(),
+        tables=as_is(PLAN.table_options()),
         by=lambda wildcards: PLAN.by_option(wildcards.by),
-        rates=strain_rate_options(config),
-        test=compare_options(config),
+        rates=as_is(strain_rate_options(config)),
+        test=as_is(compare_options(config)),
     message:
         "compare rates of strains {params.by}"
 
@@ -286,13 +289,36 @@ rule strainphlan_markers:
     message:
         "{wildcards.sample}: consensus markers for StrainPhlAn"
     shell:
-        "PYTHONHASHSEED=0 sample2markers.py -i {input.sam:q} -o {params.folder:q} -d {input.database:q} -n {threads}"
+        "PYTHONHASHSEED=0 run_checked.py --about 'sample {wildcards.sample}' --wrote {output:q} --"
+        " sample2markers.py -i {input.sam:q} -o {params.folder:q} -d {input.database:q} -n {threads}"
         " --tmp {resources.tmpdir:q} > {log:q} 2>&1"
+
+
+rule strainphlan_versions:
+    input:
+        STRAINS.markers(),
+    output:
+        "<results>/strains/strainphlan_versions.tsv",
+    log:
+        "<logs>/strainphlan_versions.log",
+    benchmark:
+        "<benchmarks>/strainphlan_versions.tsv"
+    conda:
+        "../../envs/strainphlan.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    message:
+        "versions of StrainPhlAn and the programs that it calls"
+    shell:
+        "tool_versions.py strainphlan phylophlan samtools blastn mafft raxmlHPC --out {output:q} > {log:q} 2>&1"
 
 
 checkpoint strainphlan_clades:
     input:
-        markers=STRAINS.markers(),
+        markers=lambda wildcards: STRAINS.markers(),
+        listed=LISTS.path("markers"),
         database=STRAINS.database(),
     output:
         "<results>/strains/strainphlan/clades.tsv",
@@ -309,18 +335,19 @@ checkpoint strainphlan_clades:
         * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        clades=STRAINS.clade_options(),
+        clades=as_is(STRAINS.clade_options()),
     message:
         "list the clades for StrainPhlAn"
     shell:
-        "strainphlan_clades.py --markers {input.markers:q} --database {input.database:q} {params.clades}"
+        "strainphlan_clades.py --markers @{input.listed:q} --database {input.database:q} {params.clades}"
         " --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 # Two threads at least: RAxML always runs two, and waits for both.
 rule strainphlan_clade:
     input:
-        markers=STRAINS.markers(),
+        markers=lambda wildcards: STRAINS.markers(),
+        listed=LISTS.path("markers"),
         database=STRAINS.database(),
     output:
         directory("<results>/strains/strainphlan/{clade}"),
@@ -341,7 +368,7 @@ rule strainphlan_clade:
     message:
         "{wildcards.clade}: tree with StrainPhlAn"
     shell:
-        "strainphlan_clade.py --clade {wildcards.clade} --markers {input.markers:q} --database {input.database:q}"
+        "strainphlan_clade.py --clade {wildcards.clade} --markers @{input.listed:q} --database {input.database:q}"
         " --threads {threads} --tmp {resources.tmpdir:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -364,8 +391,10 @@ rule strainphlan_gather:
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        results=lambda wildcards, input: Path(input.listed).parent,
     message:
         "gather the trees of StrainPhlAn"
     shell:
-        "strainphlan_gather.py --listed {input.listed:q} --folders {input.folders:q} --clades {output.clades:q}"
+        "strainphlan_gather.py --listed {input.listed:q} --results {params.results:q} --clades {output.clades:q}"
         " --distances {output.distances:q} > {log:q} 2>&1"

@@ -18,6 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from whole_files import whole, write_whole
+
 NAMES = ("map_level4ec_name.txt.gz", "map_ko_name.txt.gz", "map_metacyc-pwy_name.txt.gz")
 SPECIES = "humann3_sgb_map.Jun23.tsv"
 REACTIONS = "metacyc_reactions_level4ec_only.uniref.bz2"
@@ -58,13 +60,15 @@ def main() -> int:
     for name in NAMES:
         with gzip.open(data / "misc" / name, "rt", encoding="utf-8") as stream:
             rows += [line.rstrip("\n") + "\n" for line in stream if line.count("\t") == 1]
-    arguments.names.write_text("".join(rows), encoding="utf-8")
-    shutil.copyfile(data / "misc" / SPECIES, arguments.species)
+    write_whole(arguments.names, "".join(rows))
+    with whole(arguments.species) as part:
+        shutil.copyfile(data / "misc" / SPECIES, part)
     if arguments.ec_map:
         families = ec_families(data / "pathways" / REACTIONS)
-        with gzip.open(arguments.ec_map, "wt", encoding="utf-8", compresslevel=4) as stream:
-            for ec in sorted(families):
-                stream.write("\t".join([ec, *families[ec]]) + "\n")
+        text = "".join("\t".join([ec, *families[ec]]) + "\n" for ec in sorted(families))
+        with whole(arguments.ec_map) as part:
+            # Without the time, so that equal maps are equal files.
+            part.write_bytes(gzip.compress(text.encode(), compresslevel=4, mtime=0))
     return 0
 
 

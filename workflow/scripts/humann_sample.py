@@ -23,6 +23,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tool_runs import IncompleteError, advice, cut_off, how_it_ended, refuse, text_written
+from whole_files import write_whole
+
 CHUNK = 1 << 22
 COLUMNS = ("sample", "reads", "status", "reason", "unmapped", "families", "species", "humann", "search")
 TABLES = ("genefamilies", "pathabundance", "pathcoverage")
@@ -133,8 +136,33 @@ def described(genefamilies: Path) -> dict[str, str]:
     return found | ({"unmapped": f"{unmapped / total:.6f}"} if total > 0 else {})
 
 
-def run(arguments: argparse.Namespace, reads: int) -> dict[str, str] | None:
-    """Run HUMAnN and move its tables into place; return the row of counts, None where it failed."""
+def whole_table(path: Path) -> str:
+    """Return the text of a table that HUMAnN wrote; refuse one that is missing or cut off.
+
+    The parts of a gene family (rows with ``|``) follow it and sum to it: of the last one, too, all must be there.
+    """
+    text = text_written("humann", path, end="")
+    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+    try:
+        values = [(name, float(value)) for name, value in rows]
+    except ValueError:
+        raise cut_off("humann", path, "its last row is not complete") from None
+    last = next((i for i in range(len(values) - 1, -1, -1) if "|" not in values[i][0]), None)
+    if last is None:
+        raise cut_off("humann", path, "it has no rows")
+    parts = sum(value for _, value in values[last + 1 :])
+    # Of pathways the whole is no sum of its parts; UNMAPPED has none, and with some options nothing has.
+    parted = any("|" in name for name, _ in values) and values[last][0] != "UNMAPPED"
+    summed = parted and path.name.endswith("_genefamilies.tsv")
+    if summed and abs(parts - values[last][1]) > 0.01 * values[last][1] + 1e-6:
+        raise cut_off(
+            "humann", path, f"the parts of {values[last][0]} sum to {parts:.6g}, not to {values[last][1]:.6g}"
+        )
+    return text
+
+
+def run(arguments: argparse.Namespace, reads: int) -> dict[str, str]:
+    """Run HUMAnN and move its tables into place; return the row of counts."""
     folder, variables = environment()
     said = subprocess.run([str(folder / "humann"), "--version"], capture_output=True, text=True, env=variables)
     version = re.search(r"v(\d[\w.]*)", said.stdout + said.stderr)
@@ -147,20 +175,23 @@ def run(arguments: argparse.Namespace, reads: int) -> dict[str, str] | None:
                 with path.open("rb") as source:
                     shutil.copyfileobj(source, target, CHUNK)
         command, search = command_line(arguments, joined, work, folder)
+        about = f"sample {arguments.sample}"
         done = subprocess.run(command, cwd=work, env=variables, check=False)
         if done.returncode:
             log = work / "humann.log"
-            if log.is_file():
-                sys.stderr.write("".join(log.read_text(encoding="utf-8", errors="replace").splitlines(True)[-40:]))
-            sys.stderr.write(f"error: sample {arguments.sample}: humann ended with exit code {done.returncode}\n")
-            return None
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines(True)[-40:] if log.is_file() else []
+            sys.stderr.write("".join(lines))
+            refuse(about, how_it_ended("humann", done.returncode, "".join(lines)))
+        try:
+            texts = {name: whole_table(work / "out" / f"{arguments.sample}_{name}.tsv") for name in TABLES}
+        except IncompleteError as error:
+            refuse(about, advice(error))
         row = {"reads": str(reads), "search": search, "humann": version.group(1) if version else ""}
         row |= described(work / "out" / f"{arguments.sample}_genefamilies.tsv")
         row |= {"status": "ok"} if row["families"] != "0" else {"status": "no_functions", "reason": "nothing was found"}
         for name in TABLES:
             # A line per row, the last one too; HUMAnN leaves its end away.
-            text = (work / "out" / f"{arguments.sample}_{name}.tsv").read_text(encoding="utf-8")
-            getattr(arguments, name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+            write_whole(getattr(arguments, name), texts[name].rstrip("\n") + "\n")
     return row
 
 
@@ -189,16 +220,14 @@ def main() -> int:
     enough = max(1, arguments.min_reads)
     if reads < enough:
         reason = f"{reads} reads, {enough} are needed (min_reads)"
-        row: dict[str, str] | None = {"reads": str(reads), "status": "few_reads", "reason": reason}
+        row = {"reads": str(reads), "status": "few_reads", "reason": reason}
         for name in TABLES:
             text = HEADERS[name].format(arguments.sample) + "\nUNMAPPED\t0\n"
-            getattr(arguments, name).write_text(text, encoding="utf-8")
+            write_whole(getattr(arguments, name), text)
     else:
         row = run(arguments, reads)
-    if row is None:
-        return 1
     cells = [{"sample": arguments.sample, **row}.get(name, "") for name in COLUMNS]
-    arguments.counts.write_text("\t".join(COLUMNS) + "\n" + "\t".join(cells) + "\n", encoding="utf-8")
+    write_whole(arguments.counts, "\t".join(COLUMNS) + "\n" + "\t".join(cells) + "\n")
     return 0
 
 

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from whole_files import whole, write_whole
+
 CHUNK = 1 << 20
+#: The names of both mates are compared of evenly spread reads: of one of so many at first, and of at most so many.
+STRIDE, MOST_NAMES = 64, 512
 GZIP = b"\x1f\x8b"
 
 
@@ -38,6 +42,7 @@ class Unit:
     sha256: str
     reads: int
     ends_with_newline: bool
+    names: dict[int, str]
 
 
 class Records:
@@ -47,6 +52,8 @@ class Records:
         self.path = path
         self.lines = 0
         self.last = b""
+        self.names: dict[int, str] = {}
+        self.step = STRIDE
 
     def add(self, text: bytes) -> None:
         """Count the lines of the next piece."""
@@ -54,8 +61,19 @@ class Records:
             return
         if not self.last and text[:1] != b"@":
             raise BadFastqError(f"{self.path}: not FASTQ: the first byte is {text[:1]!r}, not '@'")
+        first = self.lines
+        begun = self.last not in (b"", b"\n")
         self.lines += text.count(b"\n")
         self.last = text[-1:]
+        # Headers that stand wholly in this piece; one that is divided is passed over.
+        step = 4 * self.step
+        wanted = range(-(-(first + begun) // step) * step, self.lines, step)
+        if wanted:
+            lines = text.split(b"\n", wanted[-1] - first + 1)
+            self.names |= {line // 4: name_of(lines[line - first]) for line in wanted}
+        while len(self.names) > MOST_NAMES:
+            self.step *= 2
+            self.names = {number: name for number, name in self.names.items() if number % self.step == 0}
 
     def reads(self) -> int:
         """Return the number of records; a last one that is not whole is an error."""
@@ -65,6 +83,28 @@ class Records:
                 f"{self.path}: {lines} lines, not a multiple of 4: the last record is cut off; copy the file again"
             )
         return lines // 4
+
+
+def name_of(header: bytes) -> str:
+    """Return the name in a header without the mate (``/1``; ``.1`` and ``_1`` of SRA exports)."""
+    words = header[1:].decode(errors="replace").split(maxsplit=1)
+    name = words[0] if words else ""
+    return name[:-2] if len(name) > 2 and name[-2] in "/._" and name[-1] in "12" else name
+
+
+def compare_mates(first: Unit, second: Unit) -> None:
+    """Refuse two files that do not hold the mates of the same reads in the same order."""
+    if first.reads != second.reads:
+        raise BadFastqError(
+            f"{first.path} has {first.reads} reads, {second.path} has {second.reads}: "
+            "both mates must have as many; copy the files again"
+        )
+    for number in sorted(first.names.keys() & second.names.keys()):
+        if first.names[number] != second.names[number]:
+            raise BadFastqError(
+                f"read {number + 1} is {first.names[number]!r} in {first.path} and {second.names[number]!r} in "
+                f"{second.path}: give both mates in the same order of reads; sort both by name, or pair them again"
+            )
 
 
 def read_unit(path: Path, copy_to: BinaryIO | None) -> Unit:
@@ -94,6 +134,9 @@ def read_unit(path: Path, copy_to: BinaryIO | None) -> Unit:
                 try:
                     records.add(inflate.decompress(data))
                 except zlib.error as error:
+                    if records.last and "header" in str(error):
+                        message = f"{path}: something else follows the end of the gzip; copy the file again"
+                        raise BadFastqError(message) from None
                     raise BadFastqError(f"{path}: corrupt gzip file ({error}); copy the file again") from None
                 data, fresh = inflate.unused_data, inflate.eof
         if compressed and not fresh:
@@ -103,7 +146,7 @@ def read_unit(path: Path, copy_to: BinaryIO | None) -> Unit:
     reads = records.reads()
     if copy_to and deflate:
         copy_to.write(deflate.flush())
-    return Unit(path, compressed, size, digest.hexdigest(), reads, records.last in (b"", b"\n"))
+    return Unit(path, compressed, size, digest.hexdigest(), reads, records.last in (b"", b"\n"), records.names)
 
 
 def merge_mate(paths: list[Path], target: Path) -> list[Unit]:
@@ -117,7 +160,7 @@ def merge_mate(paths: list[Path], target: Path) -> list[Unit]:
         target.symlink_to(paths[0].absolute())
         return [unit]
     units = []
-    with target.open("wb") as out:
+    with whole(target) as part, part.open("wb") as out:
         for path in paths:
             units.append(read_unit(path, out))
             if not units[-1].ends_with_newline:
@@ -148,11 +191,7 @@ def main() -> int:
         with ThreadPoolExecutor(len(jobs)) as pool:
             mates = [f.result() for f in [pool.submit(merge_mate, paths, target) for paths, target in jobs]]
         for first, second in zip(mates[0], mates[-1], strict=True):
-            if first.reads != second.reads:
-                raise BadFastqError(
-                    f"{first.path} has {first.reads} reads, {second.path} has {second.reads}: "
-                    "both mates must have as many; copy the files again"
-                )
+            compare_mates(first, second)
     except (BadFastqError, OSError) as error:
         sys.stderr.write(f"error: sample {arguments.sample}: {error}\n")
         return 1
@@ -162,7 +201,7 @@ def main() -> int:
             f"{arguments.sample}\t{unit}\t{mate}\t{u[i].path}\t{u[i].bytes}\t{u[i].sha256}\t{u[i].reads}"
             for mate, u in enumerate(mates, 1)
         ]
-    arguments.table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(arguments.table, "\n".join(lines) + "\n")
     return 0
 
 

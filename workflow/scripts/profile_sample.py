@@ -22,9 +22,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tool_runs import IncompleteError, advice, bz2_lines, bz2_written, cut_off, refuse, run_tool, text_written
+from whole_files import whole, write_whole
+
 #: MetaPhlAn leaves out shorter reads (its --read_min_len).
 MIN_LENGTH = 70
 CHUNK = 1 << 22
+#: How far the sum of the rows of a rank may lie from the sum of its kingdoms (percent): rounding.
+ROUNDING = 0.05
 COLUMNS = (
     "clade_name",
     "clade_taxid",
@@ -84,6 +89,56 @@ def command_line(arguments: argparse.Namespace, version: str, mapout: Path) -> l
     return command + arguments.extra
 
 
+def whole_profile(path: Path, extra: list[str], enough: int) -> str:
+    """Return the text of a profile that MetaPhlAn wrote; refuse one that is missing or cut off.
+
+    SGBs come last, and every kingdom is wholly divided into them. MetaPhlAn ends well, too, with nothing but
+    UNCLASSIFIED where no read reached it.
+    """
+    text = text_written("metaphlan", path)
+    lines = [line.split("\t") for line in text.splitlines()]
+    columns = next((cells for cells in lines if cells[0] == "#clade_name"), [])
+    rows = [cells for cells in lines if not cells[0].startswith("#")]
+    if not columns or not rows:
+        raise cut_off("metaphlan", path, "it has no rows")
+    if any(len(cells) != len(columns) for cells in rows):
+        raise cut_off("metaphlan", path, "its last row is not complete")
+    ranks = {"k__": 0.0, "t__": 0.0}
+    for cells in rows:
+        rank = cells[0].rpartition("|")[2][:3]
+        if rank in ranks:
+            ranks[rank] += float(cells[columns.index("relative_abundance")])
+    if "--tax_lev" not in extra and ranks["t__"] < ranks["k__"] - ROUNDING:
+        raise cut_off("metaphlan", path, f"its SGBs sum to {ranks['t__']:.6g}, its kingdoms to {ranks['k__']:.6g}")
+    found = re.search(r"^#(\d+) reads processed", text, re.MULTILINE)
+    if found and "--read_min_len" not in extra and int(found[1]) < enough:
+        raise IncompleteError(f"metaphlan processed {found[1]} reads, and {enough} or more are there")
+    return text
+
+
+def whole_alignment(path: Path) -> None:
+    """Refuse an alignment that is missing, cut off, or without the header that bowtie2 always writes."""
+    bz2_written("metaphlan", path)
+    # MetaPhlAn itself writes one line (@CO) before those of bowtie2.
+    if not any(line.startswith((b"@HD", b"@SQ")) for line in bz2_lines(path, 3)):
+        raise IncompleteError("bowtie2, which metaphlan calls, ended with exit code 0 and wrote no alignment")
+
+
+def restated(text: str, names: dict[Path, Path]) -> str:
+    """Return a profile that states its command with the final names, and without the number of threads.
+
+    Equal reads give equal files then, however many cores there are.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if not line.startswith("#"):
+            break
+        for name, final in names.items():
+            line = line.replace(str(name), str(final))
+        lines[number] = re.sub(r" --nproc \d+", "", line)
+    return "\n".join(lines)
+
+
 def write_empty(arguments: argparse.Namespace, reason: str) -> None:
     """Write a profile in which nothing is classified and an alignment without reads."""
     lines = [
@@ -94,8 +149,9 @@ def write_empty(arguments: argparse.Namespace, reason: str) -> None:
         "#" + "\t".join(COLUMNS),
         "UNCLASSIFIED\t-1\t100.0\t-\t0",
     ]
-    arguments.profile.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    arguments.sam.write_bytes(bz2.compress(f"@HD\tVN:1.5\tSO:unsorted\n@CO\tindex:{arguments.index}\n".encode()))
+    write_whole(arguments.profile, "\n".join(lines) + "\n")
+    with whole(arguments.sam) as part:
+        part.write_bytes(bz2.compress(f"@HD\tVN:1.5\tSO:unsorted\n@CO\tindex:{arguments.index}\n".encode()))
 
 
 def main() -> int:
@@ -129,16 +185,20 @@ def main() -> int:
         mapout = arguments.profile.with_name(f"{arguments.sample}.mapout.bz2")
         mapout.unlink(missing_ok=True)
         environment = os.environ | {"PYTHONHASHSEED": "0"}
-        try:
-            done = subprocess.run(command_line(arguments, metaphlan, mapout), env=environment, check=False)
-        finally:
-            mapout.unlink(missing_ok=True)
-        if done.returncode:
-            sys.stderr.write(f"error: sample {arguments.sample}: metaphlan ended with exit code {done.returncode}\n")
-            return 1
+        with whole(arguments.profile) as profile, whole(arguments.sam) as sam:
+            under_way = argparse.Namespace(**vars(arguments) | {"profile": profile, "sam": sam})
+            try:
+                run_tool(f"sample {arguments.sample}", command_line(under_way, metaphlan, mapout), environment)
+                text = whole_profile(profile, arguments.extra, enough)
+                whole_alignment(sam)
+            except IncompleteError as error:
+                refuse(f"sample {arguments.sample}", advice(error))
+            finally:
+                mapout.unlink(missing_ok=True)
+            profile.write_text(restated(text, {profile: arguments.profile, sam: arguments.sam}), encoding="utf-8")
     header = ["sample", "reads", "status", "reason", "metaphlan", "bowtie2"]
     cells = [arguments.sample, str(reads), status, reason, metaphlan, bowtie2]
-    arguments.counts.write_text("\t".join(header) + "\n" + "\t".join(cells) + "\n", encoding="utf-8")
+    write_whole(arguments.counts, "\t".join(header) + "\n" + "\t".join(cells) + "\n")
     return 0
 
 

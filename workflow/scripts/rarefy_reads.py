@@ -22,6 +22,8 @@ from contextlib import ExitStack
 from itertools import compress, islice
 from pathlib import Path
 
+from whole_files import whole, write_whole
+
 CHUNK = 1 << 22
 # Fragments handled at once: bounds the memory at some ten megabytes.
 BLOCK = 1 << 14
@@ -83,7 +85,10 @@ def rarefy(paths: list[Path], paired: bool, depth: int, seed: int, sample: str, 
     keep = chosen(total, wanted, random.Random(int.from_bytes(digest, "big")))  # noqa: S311 - not for secrets
     seen = 0
     with (
-        gzip.GzipFile(out, "wb", compresslevel=1, mtime=0) as packed,
+        whole(out) as part,
+        part.open("wb") as target,
+        # The name of the final file goes into the header.
+        gzip.GzipFile(out, "wb", compresslevel=1, fileobj=target, mtime=0) as packed,
         io.BufferedWriter(packed, CHUNK) as stream,
     ):
         for block in blocks(paths, paired):
@@ -120,7 +125,7 @@ def main() -> int:
         reason = f"fewer reads than rarefy_reads: {reads} of {arguments.depth}, all kept"
         sys.stderr.write(f"warning: sample {arguments.sample}: {reason}\n")
     cells = [arguments.sample, str(reads), str(kept), reason]
-    arguments.counts.write_text("sample\treads\treads_rarefied\treason\n" + "\t".join(cells) + "\n", encoding="utf-8")
+    write_whole(arguments.counts, "sample\treads\treads_rarefied\treason\n" + "\t".join(cells) + "\n")
     return 0
 
 

@@ -12,12 +12,19 @@ from __future__ import annotations
 import argparse
 import gzip
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from tool_runs import IncompleteError, advice, how_it_ended, refuse
+from tool_versions import version_of
+from whole_files import whole, write_whole
+
+#: What bowtie2 says of no reads.
+NO_READS = "0 reads\n0.00% overall alignment rate\n"
 UNMAPPED, MATE_UNMAPPED = 4, 8
 
 
@@ -26,11 +33,48 @@ def keep_unmapped(alignments: Iterable[bytes], paired: bool, out: BinaryIO) -> t
     wanted = UNMAPPED | MATE_UNMAPPED if paired else UNMAPPED
     reads = kept = 0
     for line in alignments:
-        name, flag, *_, sequence, quality = line.split(b"\t", 11)[:11]
+        cells = line.split(b"\t", 11)
+        if len(cells) < 11 or not line.endswith(b"\n"):
+            raise IncompleteError("bowtie2 ended in the middle of an alignment")
+        name, flag, *_, sequence, quality = cells[:11]
         reads += 1
         if int(flag) & wanted == wanted:
             out.write(b"@%b\n%b\n+\n%b\n" % (name, sequence, quality))
             kept += 1
+    return reads, kept
+
+
+def empty(path: Path) -> bool:
+    """Tell whether a gzip file holds nothing."""
+    with gzip.open(path, "rb") as stream:
+        return not stream.read(1)
+
+
+def remove_host(about: str, command: list[str], paired: bool, summary: Path, out: BinaryIO) -> tuple[int, int]:
+    """Run bowtie2, write the reads that stay, and return how many came and stayed; end where any is missing."""
+    if shutil.which(command[0]) is None:
+        refuse(about, "bowtie2 is not on PATH; install it (make setup), or let Snakemake: --sdm conda")
+    problem = None
+    with summary.open("w") as stream, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream) as process:
+        try:
+            reads, kept = keep_unmapped(process.stdout or [], paired, out)
+        except IncompleteError as error:
+            problem, reads, kept = error, 0, 0
+            # What follows is of no use, but a program that nobody listens to is killed.
+            for _ in process.stdout or ():
+                pass
+    said = summary.read_text(encoding="utf-8", errors="replace")
+    sys.stderr.write(said)
+    if process.returncode:
+        refuse(about, how_it_ended("bowtie2", process.returncode, said))
+    # Its own count is of pairs where there are any.
+    counted = re.search(r"^(\d+) reads; of these:", said, re.MULTILINE)
+    expected = int(counted[1]) * (1 + paired) if counted else None
+    if problem is None and reads != expected:
+        there = "no count of them" if expected is None else f"{expected} reads"
+        problem = IncompleteError(f"bowtie2 ended with exit code 0 and gave {reads} reads, its summary {there}")
+    if problem:
+        refuse(about, advice(problem))
     return reads, kept
 
 
@@ -50,24 +94,27 @@ def main() -> int:
     )
     arguments = parser.parse_args()
 
-    said = subprocess.run(["bowtie2", "--version"], capture_output=True, text=True, check=True).stdout
-    version = re.search(r"version (\S+)", said)
+    about = f"sample {arguments.sample}"
+    version = version_of("bowtie2")
     mates = [f"-{i}" for i in (1, 2)] if len(arguments.reads) == 2 else ["-U"]
     files = [word for mate, path in zip(mates, arguments.reads, strict=True) for word in (mate, str(path))]
     command = ["bowtie2", "-x", arguments.index, *files, "--very-sensitive", "--no-head"]
     command += ["--reorder", "-p", str(arguments.threads)]
     with (
-        arguments.summary.open("w") as summary,
-        gzip.GzipFile(arguments.out, "wb", compresslevel=1, mtime=0) as out,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=summary) as process,
+        whole(arguments.summary) as summary,
+        whole(arguments.out) as part,
+        part.open("wb") as stream,
+        # The name of the final file goes into the header.
+        gzip.GzipFile(arguments.out, "wb", compresslevel=1, fileobj=stream, mtime=0) as out,
     ):
-        reads, kept = keep_unmapped(process.stdout or [], len(mates) == 2, out)
-    sys.stderr.write(arguments.summary.read_text())
-    if process.returncode:
-        sys.stderr.write(f"error: sample {arguments.sample}: bowtie2 ended with exit code {process.returncode}\n")
-        return 1
-    cells = [arguments.sample, str(reads), str(kept), version.group(1) if version else ""]
-    arguments.counts.write_text("sample\treads\treads_nonhost\tbowtie2\n" + "\t".join(cells) + "\n", encoding="utf-8")
+        if all(empty(path) for path in arguments.reads):
+            # Some versions of bowtie2 fail without reads.
+            reads = kept = 0
+            summary.write_text(NO_READS, encoding="utf-8")
+        else:
+            reads, kept = remove_host(about, command, len(mates) == 2, summary, out)
+    cells = [arguments.sample, str(reads), str(kept), version]
+    write_whole(arguments.counts, "sample\treads\treads_nonhost\tbowtie2\n" + "\t".join(cells) + "\n")
     return 0
 
 

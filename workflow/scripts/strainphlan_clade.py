@@ -19,6 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tool_runs import IncompleteError, advice, cut_off, how_it_ended, refuse, text_written, wrote_nothing
+from whole_files import whole
+
 #: What StrainPhlAn, PhyloPhlAn or RAxML say where there can be no tree: status and reason.
 NO_TREE = (
     (r"Less than 4 samples remained after filtering", "few_samples", "fewer than 4 samples with enough markers"),
@@ -40,6 +43,19 @@ def outcome(said: str, code: int, tree: bool) -> tuple[str, str] | None:
     return None
 
 
+def look(made: Path, tree: str) -> None:
+    """Refuse a tree, or a table of mutation rates, that is cut off."""
+    if tree:
+        text_written("strainphlan", made / tree, ";")
+    rates = made / "mutation_rates.tsv"
+    for path in (rates, *made.glob("*.mutation")):
+        if path.is_file():
+            # Square: as many rows as columns.
+            rows = [line.split("\t") for line in text_written("strainphlan", path, "").splitlines()]
+            if {len(row) for row in rows} != {len(rows)}:
+                raise cut_off("strainphlan", path)
+
+
 def run(command: list[str], folder: Path) -> tuple[int, str]:
     """Run a command in a folder, with repeatable hashes; return its exit code and what it said, which is logged too."""
     environment = os.environ | {"PYTHONHASHSEED": "0"}
@@ -52,29 +68,35 @@ def run(command: list[str], folder: Path) -> tuple[int, str]:
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description="Make the tree of a clade with StrainPhlAn.")
+    # @FILE: the words that a file holds, one per line.
+    parser = argparse.ArgumentParser(
+        description="Make the tree of a clade with StrainPhlAn.", fromfile_prefix_chars="@"
+    )
     parser.add_argument("--clade", required=True)
-    parser.add_argument("--markers", required=True, nargs="+", type=Path, help="consensus markers, .json.bz2")
+    parser.add_argument("--markers", required=True, nargs="+", type=Path, help="consensus markers, .json.bz2, or @FILE")
     parser.add_argument("--database", required=True, type=Path, help=".pkl of the MetaPhlAn database")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tmp", type=Path, help="where temporary files go")
     parser.add_argument("--out", required=True, type=Path, help="folder to write: tree, .mutation, status.tsv")
     arguments = parser.parse_args()
-    clade, out = arguments.clade, arguments.out
-    out.mkdir(parents=True, exist_ok=True)
+    clade = arguments.clade
     tree = f"RAxML_bestTree.{clade}.StrainPhlAn4.tre"
 
-    with tempfile.TemporaryDirectory(dir=arguments.tmp, prefix=f"{clade}.") as scratch:
+    with whole(arguments.out) as out, tempfile.TemporaryDirectory(dir=arguments.tmp, prefix=f"{clade}.") as scratch:
+        out.mkdir()
         # PhyloPhlAn leaves a folder where it is started.
         work = Path(scratch).absolute()
-        database = str(arguments.database.absolute())
+        # Through a link, because extract_markers.py does not take a path with a space.
+        (work / "database").symlink_to(arguments.database.absolute().parent)
+        database = str(work / "database" / arguments.database.name)
         names = work / "samples.txt"
         names.write_text("".join(f"{path.absolute()}\n" for path in arguments.markers), encoding="utf-8")
         code, said = run(["extract_markers.py", "-d", database, "-c", clade, "-o", str(work)], work)
         markers = work / f"{clade}.fna"
         if code or not markers.is_file():
-            sys.stderr.write(f"error: {clade}: extract_markers.py ended with exit code {code}\n")
-            return 1
+            if code:
+                refuse(clade, how_it_ended("extract_markers.py", code, said))
+            refuse(clade, advice(wrote_nothing("extract_markers.py", markers)))
         made = work / "out"
         made.mkdir()
         command = ["strainphlan", "--sample_list", str(names), "-m", str(markers), "-c", clade]
@@ -84,9 +106,13 @@ def main() -> int:
         code, said = run(command, work)
         found = outcome(said, code, (made / tree).is_file())
         if found is None:
-            last = next((line for line in reversed(said.splitlines()) if re.search(r"\berror\b|\[e\]", line, re.I)), "")
-            sys.stderr.write(f"error: {clade}: strainphlan ended with exit code {code}: {last}\n")
-            return 1
+            if not code:
+                refuse(clade, advice(wrote_nothing("strainphlan", made / tree)))
+            refuse(clade, how_it_ended("strainphlan", code, said))
+        try:
+            look(made, tree if found[0] == "tree" else "")
+        except IncompleteError as error:
+            refuse(clade, advice(error))
         # Without a tree the mutation rates are there all the same, under the name that PhyloPhlAn gives them.
         rates = made / "mutation_rates.tsv"
         if rates.is_file():
@@ -94,10 +120,10 @@ def main() -> int:
         for name in (tree, f"{clade}.mutation", f"{clade}.info", f"{clade}.polymorphic"):
             if (made / name).is_file():
                 shutil.copyfile(made / name, out / name)
-    mutations = out / f"{clade}.mutation"
-    samples = len(mutations.read_text(encoding="utf-8").split("\n", 1)[0].split("\t")) - 1 if mutations.is_file() else 0
-    row = (clade, *found, str(samples))
-    (out / "status.tsv").write_text("\t".join(HEADER) + "\n" + "\t".join(row) + "\n", encoding="utf-8")
+        mutations = out / f"{clade}.mutation"
+        header = mutations.read_text(encoding="utf-8").split("\n", 1)[0] if mutations.is_file() else ""
+        row = (clade, *found, str(header.count("\t")))
+        (out / "status.tsv").write_text("\t".join(HEADER) + "\n" + "\t".join(row) + "\n", encoding="utf-8")
     return 0
 
 

@@ -14,11 +14,13 @@ import bz2
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+
+from tool_runs import IncompleteError, advice, refuse, run_tool, text_written
+from whole_files import write_whole
 
 #: StrainPhlAn makes no tree of fewer samples.
 FEWEST = 4
@@ -42,8 +44,8 @@ def detected(markers: list[Path], database: Path, threads: int) -> dict[str, int
         names.write_text("".join(f"{path}\n" for path in markers), encoding="utf-8")
         command = ["strainphlan", "--sample_list", str(names), "-d", str(database), "--print_clades_only"]
         command += ["-o", scratch, "-n", str(threads)]
-        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": "0"}, check=True)
-        lines = (Path(scratch) / "print_clades_only.tsv").read_text(encoding="utf-8").splitlines()[1:]
+        run_tool("all samples", command, os.environ | {"PYTHONHASHSEED": "0"})
+        lines = text_written("strainphlan", Path(scratch) / "print_clades_only.tsv").splitlines()[1:]
     return {clade: int(number) for clade, number, *_ in (line.split("\t") for line in lines)}
 
 
@@ -57,8 +59,11 @@ def chosen(counts: dict[str, int], listed: list[str], top: int | None) -> list[s
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description="List the clades that StrainPhlAn can make a tree of.")
-    parser.add_argument("--markers", required=True, nargs="*", type=Path, help="consensus markers, .json.bz2")
+    # @FILE: the words that a file holds, one per line.
+    parser = argparse.ArgumentParser(
+        description="List the clades that StrainPhlAn can make a tree of.", fromfile_prefix_chars="@"
+    )
+    parser.add_argument("--markers", required=True, nargs="*", type=Path, help="consensus markers, .json.bz2, or @FILE")
     parser.add_argument("--database", required=True, type=Path, help=".pkl of the MetaPhlAn database")
     parser.add_argument("--clades", nargs="+", default=[], help="only these")
     parser.add_argument("--top", type=int, help="only so many, those in most samples")
@@ -67,9 +72,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         counts = detected(arguments.markers, arguments.database, arguments.threads)
-    except subprocess.CalledProcessError as error:
-        sys.stderr.write(f"error: strainphlan --print_clades_only ended with exit code {error.returncode}\n")
-        return 1
+    except IncompleteError as error:
+        refuse("all samples", advice(error))
     seen = Counter(clade for path in arguments.markers for clade in marker_clades(path))
     taken = chosen(counts, arguments.clades, arguments.top)
     # A marker of a group of SGBs is named for one of them.
@@ -82,7 +86,7 @@ def main() -> int:
         if clade not in counts:
             rows.append((clade, 0, 0, f"fewer than {FEWEST} samples with enough markers"))
     lines = ["\t".join(HEADER), *("\t".join(map(str, row)) for row in rows)]
-    arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(arguments.out, "\n".join(lines) + "\n")
     return 0
 
 

@@ -7,7 +7,18 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from microbiome.report.figures.parts import GREY, INK, SOFT, counted, finish, limits, present, scale_of, tips
+from microbiome.report.figures.parts import (
+    GREY,
+    INK,
+    SOFT,
+    counted,
+    finish,
+    limits,
+    present,
+    scale_of,
+    short_names,
+    tips,
+)
 from microbiome.report.figures.patient_lanes import FOLLOW_UP_SHAPES
 from microbiome.report.theme import BEST_RESPONSE_COLOURS, FIGURE_WIDTH, GRADE_COLOURS
 
@@ -23,8 +34,12 @@ SWIMMER_MARKS = {
     "alive at last contact": (FOLLOW_UP_SHAPES["alive at last contact"], INK),
 }
 _BELOW, _ABOVE = ("dose",), ("irAE grade ≥ 3",)
-_ON = tuple(name for name in SWIMMER_MARKS if name not in (*_BELOW, *_ABOVE))
+# Samples are many: smaller, and under what else lies on the bar.
+_SAMPLES = ("sample",)
+_ON = tuple(name for name in SWIMMER_MARKS if name not in (*_BELOW, *_ABOVE, *_SAMPLES))
 _ASIDE = 6
+_MANY = 40  # subjects from which lines have no names
+_LABEL, _LINE = 100, 11  # width and height of a name at the end of a line, in pixels
 _LINES = pd.DataFrame({"value": [-30.0, 20.0]})
 
 
@@ -39,11 +54,19 @@ def waterfall(frame: pd.DataFrame) -> Any:
     names = list(frame["subject"])
     step = max(5.0, min(34.0, (FIGURE_WIDTH - 70) / max(len(names), 1)))
     labels = step >= 11
+    upright = 6.5 * max((len(str(name)) for name in names), default=0) > step  # Level names would cover each other.
     x = alt.X(
         "subject:N",
         sort=names,
         title=None if labels else f"{len(names)} subjects",
-        axis=alt.Axis(labels=labels, ticks=False, labelAngle=-90 if step < 30 else 0, orient="bottom", labelLimit=90),
+        axis=alt.Axis(
+            labels=labels,
+            ticks=False,
+            labelAngle=-90 if upright else 0,
+            labelExpr=short_names(15),
+            orient="bottom",
+            labelLimit=90,
+        ),
     )
     both = [-30.0, 20.0, *frame["best_change_percent"]]
     room = 0.06 * (max(both) - min(both))
@@ -72,7 +95,7 @@ def waterfall(frame: pd.DataFrame) -> Any:
 
 
 def spider(frame: pd.DataFrame) -> Any:
-    """Draw the change of the sum of diameters over time, a line per subject.
+    """Draw the change of the sum of diameters over time, a line per subject, named where they are few.
 
     Parameters
     ----------
@@ -81,7 +104,8 @@ def spider(frame: pd.DataFrame) -> Any:
     """
     palette = present(frame["best_response"], BEST_RESPONSE_COLOURS)
     frame = frame.assign(lesion=frame["new_lesion"].map({1: "new lesion"}).fillna("no new lesion"))
-    many = frame["subject"].nunique() > 40
+    many = frame["subject"].nunique() > _MANY
+    height = 270
     base = alt.Chart(frame).encode(
         x=alt.X(
             "day:Q",
@@ -109,11 +133,39 @@ def spider(frame: pd.DataFrame) -> Any:
     start = alt.Chart(pd.DataFrame({"day": [0]})).mark_rule(color=GREY, strokeDash=[2, 3]).encode(x="day:Q")
     layers = [rule, start, lines, marks]
     if not many:
-        ends = frame.sort_values("day", kind="stable").drop_duplicates("subject", keep="last")
-        text = alt.Chart(ends).mark_text(align="left", dx=7, fontSize=9.5, color=SOFT)
-        layers.append(text.encode(x="day:Q", y="change_percent:Q", text="subject:N"))
-    chart = alt.layer(*layers).properties(width=FIGURE_WIDTH - 110, height=270)
+        text = alt.Chart(end_labels(frame, height)).mark_text(
+            align="left", dx=8, fontSize=9.5, color=SOFT, limit=_LABEL
+        )
+        layers.append(text.encode(x="day:Q", y="label_at:Q", text="subject:N"))
+    chart = alt.layer(*layers).properties(width=FIGURE_WIDTH - _LABEL - 10, height=height)
     return finish(chart, "Change of the sum of diameters over time, a line per subject.")
+
+
+def end_labels(frame: pd.DataFrame, height: float) -> pd.DataFrame:
+    """Return the last row of each subject, with ``label_at``: where its name stands, so that none covers another.
+
+    Parameters
+    ----------
+    frame
+        ``subject, day, change_percent``.
+    height
+        Of the figure, in pixels.
+    """
+    low, high = limits(pd.concat([frame["change_percent"], _LINES["value"]]))
+    ends = frame.sort_values("day", kind="stable").drop_duplicates("subject", keep="last")
+    ends = ends.sort_values("change_percent", kind="stable")
+    first, last = float(frame["day"].min()), float(frame["day"].max())
+    a_day = (FIGURE_WIDTH - _LABEL - 10) / max(last - first, 1.0)
+    placed: list[tuple[float, float, float]] = []  # left, right and middle of the labels so far, in pixels
+    marks = [(float(day) - first) * a_day for day in ends["day"]]
+    heights = [(float(change) - low) / (high - low) * height for change in ends["change_percent"]]
+    for mark, middle, name in zip(marks, heights, ends["subject"].astype(str), strict=True):
+        left, right = mark + 8, mark + 8 + min(_LABEL, 6 * len(name))
+        for from_left, to_right, at in sorted(placed, key=lambda label: label[2]):
+            if left < to_right and from_left < right and abs(middle - at) < _LINE:
+                middle = at + _LINE
+        placed.append((left, right, middle))
+    return ends.assign(label_at=[low + middle / height * (high - low) for _, _, middle in placed])
 
 
 def swimmer(bars: pd.DataFrame, marks: pd.DataFrame) -> Any:
@@ -128,7 +180,7 @@ def swimmer(bars: pd.DataFrame, marks: pd.DataFrame) -> Any:
     high = max(float(bars["end"].max()), float(marks["day"].max()) if len(marks) else 1.0, 1.0)
     room = 0.02 * (high - low)
     arms = list(dict.fromkeys(bars.sort_values("arm", kind="stable")["arm"]))
-    step = 22 if len(bars) <= 40 else 16
+    step = 22 if len(bars) <= _MANY else 16
     left = min(150, 7 * max(len(str(name)) for name in bars["subject"])) + 24
     charts = []
     for i, arm in enumerate(arms):
@@ -147,7 +199,7 @@ def _lane(rows: pd.DataFrame, marks: pd.DataFrame, extent: list[float], last: bo
         title=None,
         sort=names,
         scale=alt.Scale(domain=names),
-        axis=alt.Axis(ticks=False, labelLimit=150, labelPadding=8, grid=False),
+        axis=alt.Axis(ticks=False, labelLimit=160, labelExpr=short_names(24), labelPadding=8, grid=False),
     )
     axis = alt.Axis(labels=last, ticks=last, domain=last, tickCount=10, tickMinStep=1, grid=True, gridColor="#F3F4F5")
     x = alt.X(
@@ -158,9 +210,11 @@ def _lane(rows: pd.DataFrame, marks: pd.DataFrame, extent: list[float], last: bo
     )
     palette = present(everybody["best_response"], BEST_RESPONSE_COLOURS)
     legend = alt.Legend(orient="top")
+    roomy = len(everybody) <= _MANY
+    aside = _ASIDE if roomy else _ASIDE - 2
     bar = (
         alt.Chart(rows.assign(day=rows["start"]))
-        .mark_bar(height=9, opacity=0.5, cornerRadius=2)
+        .mark_bar(height=9 if roomy else 7, opacity=0.5, cornerRadius=2)
         .encode(
             x=x,
             x2="end:Q",
@@ -176,12 +230,13 @@ def _lane(rows: pd.DataFrame, marks: pd.DataFrame, extent: list[float], last: bo
     under = alt.Legend(orient="bottom")
     inks = dict.fromkeys(seen, INK)
     # Doses below the bar and adverse events above it, so that those of one day stay apart from its sample.
-    for names_of, down in ((_BELOW, _ASIDE), (_ABOVE, -_ASIDE), (_ON, 0)):
+    for names_of, down in ((_BELOW, aside), (_ABOVE, -aside), (_SAMPLES, 0), (_ON, 0)):
         part = marks[marks["what"].isin(names_of) & marks["subject"].isin(set(names))]
         if part.empty:
             continue
         mark = alt.Chart(part)
-        mark = mark.mark_point(size=46, strokeWidth=1.3, opacity=1, yOffset=down)
+        size = (26 if names_of == _SAMPLES else 46) if roomy else (18 if names_of == _SAMPLES else 24)
+        mark = mark.mark_point(size=size, strokeWidth=1.3, opacity=1, yOffset=down)
         layers.append(
             mark.encode(
                 x=x,

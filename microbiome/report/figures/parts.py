@@ -26,6 +26,7 @@ __all__ = [
     "present",
     "rows_of",
     "scale_of",
+    "short_names",
     "tips",
 ]
 
@@ -47,6 +48,13 @@ def present(values: pd.Series, mapping: Mapping[str, str]) -> dict[str, str]:
     """Return the part of `mapping` whose names occur, in its order: a legend lists nothing else."""
     seen = set(values)
     return {name: value for name, value in mapping.items() if name in seen}
+
+
+def short_names(most: int) -> str:
+    """Return the expression of labels of at most `most` letters: the middle is left out, as ids often end alike."""
+    half = (most - 1) // 2
+    short = f"slice(datum.label, 0, {half}) + '…' + slice(datum.label, -{half})"
+    return f"length(datum.label) > {most} ? {short} : datum.label"
 
 
 def tips(*fields: str, **formats: str) -> list[alt.Tooltip]:

@@ -23,6 +23,7 @@ from microbiome.report.theme import colours as colours_of
 __all__ = ["FOLLOW_UP_SHAPES", "events"]
 
 _ROW = 19
+_LETTER = 4.9  # width of a letter of the words on the follow-up, in pixels
 #: How progression, death and the end of follow-up are marked, the same in every figure.
 FOLLOW_UP_SHAPES = {
     "progression": "diamond",
@@ -158,7 +159,7 @@ def _follow_up(rows: pd.DataFrame, base: Mapping[str, Any], days: Days) -> list[
         shape = alt.Shape("mark:N", title=None, scale=scale_of(FOLLOW_UP_SHAPES), legend=None)
         tooltip = [alt.Tooltip("mark:N", title="what"), *tips("day:Q")]
         found.append(mark.encode(**base, shape=shape, tooltip=tooltip))
-    told = inside.assign(text=inside["mark"] + " " + inside["day"].map("{:.0f}".format))
+    told = _apart(inside.assign(text=inside["mark"] + " " + inside["day"].map("{:.0f}".format)), days)
     beyond = shown[shown["day"] > days.high]
     late = told["day"] > days.low + 0.75 * (days.high - days.low)
     if (~late).any():
@@ -173,3 +174,15 @@ def _follow_up(rows: pd.DataFrame, base: Mapping[str, Any], days: Days) -> list[
         text = alt.Chart(edge).mark_text(align="left", dx=4, fontSize=10, color=SOFT)
         found.append(text.encode(**base, text="text:N"))
     return found
+
+
+def _apart(told: pd.DataFrame, days: Days) -> pd.DataFrame:
+    """Return the words on events, those that would cover each other as one text at the later of them."""
+    ordered = told.sort_values("day", kind="stable")
+    rows: list[dict[str, Any]] = []
+    for row in ordered.to_dict("records"):
+        letters = len(row["text"]) + (len(rows[-1]["text"]) if rows else 0) + 4
+        if rows and row["day"] - rows[-1]["day"] < letters * _LETTER * days.per_pixel:
+            row["text"] = f"{rows.pop()['text']}, {row['text']}"
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*told.columns])

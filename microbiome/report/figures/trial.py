@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from microbiome.report.figures.parts import INK, SOFT, counted, finish, present, scale_of, tips
+from microbiome.report.figures.parts import INK, SOFT, counted, finish, present, scale_of, short_names, tips
 from microbiome.report.roster import Scheme
 from microbiome.report.theme import DONOR_COLOURS, FIGURE_WIDTH, KIND_SHAPES, colours, natural_key, shapes
 
@@ -84,7 +84,14 @@ def _lane(
         title=None,
         sort=names,
         scale=alt.Scale(domain=names),
-        axis=alt.Axis(labelLimit=150, ticks=False, grid=True, gridColor="#EDEFF1", labelPadding=8),
+        axis=alt.Axis(
+            labelLimit=150,
+            labelExpr=short_names(25),
+            ticks=False,
+            grid=True,
+            gridColor="#EDEFF1",
+            labelPadding=8,
+        ),
     )
     x = alt.X(
         "day:Q",

@@ -20,6 +20,7 @@ from microbiome.report.blocks import (
     TableBlock,
     Title,
     below,
+    listed,
     number,
     number_cell,
     p_text,
@@ -28,7 +29,8 @@ from microbiome.report.blocks import (
 )
 from microbiome.report.data import Tables
 from microbiome.report.downloads import file_key
-from microbiome.report.notes import brief, told
+from microbiome.report.notes import brief, named_methods, statements
+from microbiome.report.sections.joined import joined_rows
 
 __all__ = ["associations"]
 
@@ -38,6 +40,8 @@ _TEXT = (
     "could have shown."
 )
 _ROWS = 150  # of the table; all are in the file
+_UNTESTED = "not testable: "
+_REASONS = 12  # that are told
 _SAVED = 20_000  # rows up to which the page itself holds all
 _METHODS = {
     "spearman": "Spearman, subjects permuted",
@@ -71,6 +75,7 @@ def associations(tables: Tables) -> list[Section]:
         blocks += _blocks(name if several else "", pairs, hits)
     facts.append(Fact(f"{everything:,}", "pairs, parts and methods", f"{tested:,} could be tested"))
     facts.append(Fact(f"{found:,}", f"with q ≤ {SIGNIFICANT:g}", "Benjamini-Hochberg within each family"))
+    blocks += joined_rows(tables.clinical.get("joins"))
     return [Section("associations", "Associations", [_TEXT], blocks, facts)]
 
 
@@ -126,7 +131,7 @@ def _volcanoes(suffix: str, pairs: pd.DataFrame, n_subjects: int, n_samples: int
         words: list[str] = []
         drawn = part[part["tested"] & part["effect"].notna()]
         for effect, rows in drawn.groupby("effect_name", sort=False):
-            single, family = (float(rows[c].median()) for c in ("detectable", "detectable_family"))
+            single, family = (_median(rows[c]) for c in ("detectable", "detectable_family"))
             title = _EFFECTS.get(str(effect), str(effect).replace("_", " "))
             panels[title] = (cloud(rows), single, family)
             words.append(
@@ -158,6 +163,11 @@ def _volcanoes(suffix: str, pairs: pd.DataFrame, n_subjects: int, n_samples: int
     return [*made[:2], *([FigureGroup(f"Further methods ({plural(len(rest), 'figure')})", rest)] if rest else [])]
 
 
+def _median(values: pd.Series) -> float:
+    known = values.dropna()
+    return float(known.median()) if len(known) else float("nan")
+
+
 def _detectable(rows: pd.DataFrame, single: float, family: float) -> str:
     if single != single:
         return "no effect of any size would have been found with a power of 80 % at this n."
@@ -177,7 +187,7 @@ def _table(suffix: str, pairs: pd.DataFrame) -> TableBlock:
         Heading("against", "What it was tested against; of groups which one, against which reference."),
         Heading("samples at", "baseline, post, change, or all as repeated measures."),
         Heading("method", "How, and which part of the feature: value, presence or abundance."),
-        Heading("effect", "With its interval; which effect stands below the method.", True),
+        Heading("effect", "With its interval; which effect, and which interval, stands below the method.", True),
         Heading("p", "Two-sided; below it the smallest that could have come out.", True),
         Heading("q", "Benjamini-Hochberg within the family.", True),
         Heading("subjects", "And samples.", True),
@@ -191,7 +201,7 @@ def _table(suffix: str, pairs: pd.DataFrame) -> TableBlock:
             Cell(str(row["at"])),
             Cell(
                 str(row["method"]).replace("_", " "),
-                f"{row['part']}, {str(row['effect_name'] or '').replace('_', ' ')}",
+                f"{row['part']}, {str(row['effect_name'] or '').replace('_', ' ')}{_interval(row)}",
             ),
             number_cell(row["effect"], signed(row["effect"]), below(row["ci_low"], row["ci_high"])),
             number_cell(
@@ -218,10 +228,29 @@ def _groups(row: dict[Any, Any]) -> str:
     return f"{row['group']} against {row['reference']}"
 
 
+def _interval(row: dict[Any, Any]) -> str:
+    """Name the interval, where there is one."""
+    name = row.get("interval")
+    return "" if pd.isna(row["ci_low"]) or not isinstance(name, str) else f"; interval: {named_methods(name)}"
+
+
 def _untested(pairs: pd.DataFrame) -> list[Any]:
-    lacking = pairs[~pairs["tested"] & pairs["note"].notna()].head(2000)
-    if lacking.empty:
+    """Count the pairs that could not be tested, by reason, each with a few of its names; all are in the file."""
+    lacking = pairs[~pairs["tested"] & pairs["note"].notna()]
+    found: dict[str, list[str]] = {}
+    for note, one, two in zip(lacking["note"], lacking["name_1"], lacking["name_2"], strict=True):
+        for text in statements(note):
+            if text.startswith(_UNTESTED):
+                found.setdefault(text.removeprefix(_UNTESTED), []).append(f"{one} ~ {two}")
+    if not found:
         return []
-    names = lacking["name_1"].astype(str) + " ~ " + lacking["name_2"].astype(str)
-    reasons = [text for text in told(lacking, names) if text.lower().startswith("not testable")]
-    return [Note("Pairs that could not be tested:", items=reasons[:20])] if reasons else []
+    items = []
+    for reason, names in sorted(found.items(), key=lambda item: -len(item[1]))[:_REASONS]:
+        once = list(dict.fromkeys(names))
+        such = "" if len(once) > 1000 else f" ({listed(once, 3)})"
+        items.append(f"{len(names):,}: {reason}{such}")
+    left = len(found) - len(items)
+    more = f" The {_REASONS} most frequent reasons of {len(found)}." if left else ""
+    return [
+        Note(f"Not testable: {plural(len(lacking), 'pair')} (each with its reason in the file).{more}", items=items)
+    ]

@@ -23,7 +23,14 @@ from microbiome.report.blocks import (
     plural,
     signed,
 )
-from microbiome.report.clinical_frames import best_changes, best_of, changes_over_time, lanes
+from microbiome.report.clinical_frames import (
+    best_changes,
+    best_of,
+    changes_over_time,
+    disagreements,
+    lanes,
+    response_source,
+)
 from microbiome.report.data import Tables
 from microbiome.report.groups import column_title, group_colours, group_title
 from microbiome.report.notes import brief
@@ -234,13 +241,15 @@ def _changes(tables: Tables, subjects: pd.DataFrame) -> list[Any]:
         without = (
             f" Without a measured change: {plural(len(lacking), 'subject')} ({listed(lacking)})." if lacking else ""
         )
+        without += _differing(tables)
         blocks.append(
             Figure(
                 "waterfall",
                 "Best change of the sum of diameters",
                 "Smallest sum of the target lesions after the first dose against the baseline; dashed at −30 % and "
-                f"+20 %. {until} The colour is the best response, which new lesions and other lesions decide, too, so "
-                f"that a shrunken tumour may stand with PD; +20 % counts from the smallest sum.{without}",
+                f"+20 %. {until} The colour is the best response ({response_source(tables)}), which new lesions and "
+                "other lesions decide, too, so that a shrunken tumour may stand with PD; +20 % counts from the "
+                f"smallest sum.{without}",
                 figures.waterfall(best),
                 best,
                 len(best),
@@ -265,11 +274,13 @@ def _changes(tables: Tables, subjects: pd.DataFrame) -> list[Any]:
     return blocks + _disagreements(tables)
 
 
+def _differing(tables: Tables) -> str:
+    wrong = disagreements(tables)
+    return f" Of {plural(len(wrong), 'subject')} lesions and subjects table differ: see below." if len(wrong) else ""
+
+
 def _disagreements(tables: Tables) -> list[Any]:
-    found = tables.clinical.get("best_responses")
-    if found is None or found.empty:
-        return []
-    wrong = found[found["agrees"] == 0]
+    wrong = disagreements(tables)
     if wrong.empty:
         return []
     items = [

@@ -14,14 +14,16 @@ from microbiome.report.blocks import (
     Note,
     Section,
     TableBlock,
+    below,
     number,
     number_cell,
+    p_text,
     plural,
     signed,
     span,
 )
 from microbiome.report.data import Tables
-from microbiome.report.notes import brief, told
+from microbiome.report.notes import brief, named_methods, told
 from microbiome.report.theme import natural_key
 
 __all__ = ["donors"]
@@ -54,7 +56,7 @@ def donors(tables: Tables) -> list[Section]:
     if frame is not None and len(frame):
         names = list(frame["donor"])
         ordered = frame.iloc[sorted(range(len(names)), key=lambda i: natural_key(names[i]))]
-        blocks += [_table(ordered), *_estimates(tables, ordered)]
+        blocks += [_table(ordered), *_estimates(tables, ordered), *_spread(tables.clinical.get("donor_spread"))]
     blocks += _taxa(tables, tables.clinical.get("donor_taxa"))
     blocks += _match(tables, tables.clinical.get("donor_match"))
     return [Section("donors", "Donors", [_TEXT], blocks)] if blocks else []
@@ -85,7 +87,7 @@ def _table(frame: pd.DataFrame) -> TableBlock:
         ]
         for name, (_, n) in _RATES.items():
             shrunken = row[f"{name}_shrunken"]
-            text = signed(shrunken) + f" ({span(row[f'{name}_shrunken_low'], row[f'{name}_shrunken_high'])})"
+            text = f"{signed(shrunken)}\n{span(row[f'{name}_shrunken_low'], row[f'{name}_shrunken_high'])}"
             count = number(row[n])
             own = f"{signed(row[name])} (n = {count})"
             cells.append(number_cell(row[name], own, "" if pd.isna(shrunken) else f"\n{text}"))
@@ -122,13 +124,57 @@ def _estimates(tables: Tables, frame: pd.DataFrame) -> list[Any]:
         "donor_estimates",
         "What became of the recipients of each donor",
         "Grey: the donor's own recipients. Black: drawn towards the mean of all donors (empirical Bayes), the more so "
-        "the fewer they are. 95 % intervals. Who received several donors counts for each.",
+        f"the fewer they are. 95 % intervals: {_intervals(frame)}. Who received several donors counts for each.",
         figures.donor_estimates(drawn),
         long,
         int(tables.study.doses["subject"].nunique()),
         int(own.sum()),
     )
     return [figure, *([Note("On these rates:", items=list(dict.fromkeys(notes))[:12])] if notes else [])]
+
+
+def _spread(frame: pd.DataFrame | None) -> list[Any]:
+    """Make the table of how much the donors differ, a row per rate."""
+    if frame is None or frame.empty:
+        return []
+    headings = [
+        Heading("rate of the recipients"),
+        Heading("donors", "Donors with a recipient that tells, and these recipients.", True),
+        Heading("mean", "Mean over donors that they are drawn to, with its 95 % interval.", True),
+        Heading("SD between donors", "Standard deviation between donors beyond chance.", True),
+        Heading("I²", "Share of the variance of the donors' estimates that is beyond chance.", True),
+        Heading("p", "Of no difference between donors; below it the smallest that could have come out.", True),
+        Heading("method", "Estimator; and the test, of the recipients of a single donor."),
+        Heading("note"),
+    ]
+    rows = [
+        [
+            Cell(_RATES[str(row["quantity"])][0] if row["quantity"] in _RATES else str(row["quantity"])),
+            number_cell(row["n_donors"], number(row["n_donors"]), f"\n{number(row['n_subjects'])} recipients"),
+            number_cell(row["mean"], signed(row["mean"]), below(row["ci_low"], row["ci_high"])),
+            number_cell(row["between_sd"], signed(row["between_sd"], 3)),
+            number_cell(row["i_squared"], signed(row["i_squared"])),
+            number_cell(
+                row["p_value"],
+                p_text(row["p_value"]),
+                "" if pd.isna(row["p_floor"]) else f"\n≥ {p_text(row['p_floor'])}",
+            ),
+            Cell(named_methods(row["method"])),
+            Cell(brief(row["note"])),
+        ]
+        for row in frame.to_dict("records")
+    ]
+    caption = (
+        "Recipients were not assigned to donors by lot unless the trial says so: a difference between donors is not "
+        "their effect. With few donors and recipients an equal spread is no proof that donors are alike."
+    )
+    title = "Do donors differ in what became of their recipients?"
+    return [TableBlock("donor_spread", title, caption, headings, rows, frame)]
+
+
+def _intervals(frame: pd.DataFrame) -> str:
+    """Name the intervals, and how the rates were drawn towards each other."""
+    return named_methods("; ".join(map(str, frame["method"].dropna().unique()))) or "see the table"
 
 
 def _taxa(tables: Tables, frame: pd.DataFrame | None) -> list[Any]:
@@ -167,6 +213,7 @@ def _taxa(tables: Tables, frame: pd.DataFrame | None) -> list[Any]:
                     frame,
                     int(drawn["donor"].nunique()),
                     int(samples.sum()),
+                    who="donor",
                 )
             )
     wanted = ["list", "asked", "name", "reason", "source", "evidence"]
@@ -200,8 +247,9 @@ def _match(tables: Tables, frame: pd.DataFrame | None) -> list[Any]:
             Figure(
                 "donor_match",
                 "Which taxa are present after FMT: how well it is foretold",
-                "Area under the ROC curve, mean over the held-out subjects, with 95 % interval; dashed: chance. A "
-                "model is worth only what it has over the simple rules.",
+                f"Area under the ROC curve, mean over the held-out subjects, with 95 % interval "
+                f"({', '.join(map(named_methods, drawn['method'].dropna().unique()))}); dashed: chance. A model is "
+                "worth only what it has over the simple rules.",
                 figures.auroc(drawn),
                 frame,
                 int(drawn["n_subjects"].max()),

@@ -123,15 +123,13 @@ def _kind(
         shown += [part for part in parts if isinstance(part, TableBlock) and part.key == "nulls"]
     if found.pcoa or found.permanova:
         parts = beta(own, samples, by).blocks
-        folded += _figures(parts)[:1]
+        folded += _figures(parts)
         shown += [part for part in parts if isinstance(part, TableBlock)]
     if found.similarity:
-        folded += _figures(similarity(own, samples, by).blocks)[:1]
+        folded += _figures(similarity(own, samples, by).blocks)
     if folded:
         words = "Chance, ordination, similarity"
-        shown.append(
-            FigureGroup(f"{words} ({plural(len(folded), 'figure')}; further metrics are in the files)", folded)
-        )
+        shown.append(FigureGroup(f"{words} ({plural(len(folded), 'figure')})", folded))
     made = [_renamed(part, kind) for part in shown if not isinstance(part, Missing)]
     return [*_contributions(kind, found, tables), *made]
 

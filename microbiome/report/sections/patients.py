@@ -31,6 +31,8 @@ _LEAD = (
     "A page for each patient, for reading its course as a whole. One patient shows what happened, not why: what "
     "follows a dose in one person would follow in some without it. Tests stand in the other sections."
 )
+# A page is some 50 kB, and takes a tenth of a second.
+_MOST_PAGES = 200
 _SHOWN = ("to its donors", "to its baseline", "engraftment rate", "depletion rate", "engrafted", "gained", "lost")
 
 
@@ -60,7 +62,7 @@ def patients(tables: Tables, subjects: pd.DataFrame, samples: pd.DataFrame) -> l
     clinic = _clinic(tables)
     keys: set[str] = set()
     pages = []
-    for person in people.to_dict("records"):
+    for person in people.head(_MOST_PAGES).to_dict("records"):
         name = str(person["subject"])
         key = stem = f"patient_{file_key(name)}"
         number_of = 2
@@ -69,8 +71,18 @@ def patients(tables: Tables, subjects: pd.DataFrame, samples: pd.DataFrame) -> l
             number_of += 1
         keys.add(key.lower())
         pages.append(_page(key, name, person, frames[name], donors, clinic.get(name, {}), tables))
-    text = [_LEAD, _told(tables)]
+    text = [_LEAD, _told(tables), _left_out(len(people))]
     return [Section("patients", "Patients", [part for part in text if part], pages)]
+
+
+def _left_out(number: int) -> str:
+    """Say that there are more subjects than pages; empty where there are not."""
+    if number <= _MOST_PAGES:
+        return ""
+    return (
+        f"Pages of the first {_MOST_PAGES} of {number:,} subjects: more would make this file too large to open. A "
+        "report of a samples and a subjects table with the others alone has theirs."
+    )
 
 
 def _told(tables: Tables) -> str:

@@ -29,7 +29,7 @@ def software(tables: Tables, own_version: str) -> list[Any]:
     database = tables.provenance.get("database")
     name = database.get("name") if isinstance(database, dict) else None
     if name or tables.database:
-        rows.append([Cell("MetaPhlAn database"), Cell(str(name or tables.database))])
+        rows.append([Cell("database of the profiles"), Cell(str(name or tables.database))])
     blocks: list[Any] = [TableBlock("versions", "Versions", "", [Heading("program"), Heading("version")], rows)]
     parameters = tables.provenance.get("parameters")
     if isinstance(parameters, dict):

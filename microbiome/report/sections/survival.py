@@ -25,7 +25,7 @@ from microbiome.report.clinical_frames import steps
 from microbiome.report.data import Tables
 from microbiome.report.downloads import file_key
 from microbiome.report.groups import column_title, group_colours, group_title
-from microbiome.report.notes import brief
+from microbiome.report.notes import brief, named_methods
 
 __all__ = ["survival"]
 
@@ -244,6 +244,14 @@ def _tests(rows: pd.DataFrame) -> TableBlock:
     return TableBlock("log_rank", "Log-rank tests", "", headings, cells, rows)
 
 
+def _interval(rows: pd.DataFrame) -> str:
+    """Name level and kind of the intervals of hazard ratios."""
+    kinds = [part for text in rows["method"].dropna() for part in str(text).split(", ") if part.endswith(" interval")]
+    level = f"{100 * rows['level'].dropna().iloc[0]:.0f} % " if rows["level"].notna().any() else ""
+    named = ", ".join(named_methods(kind.removesuffix(" interval")) for kind in dict.fromkeys(kinds))
+    return f"{level}interval" + (f" ({named})" if named else "")
+
+
 def _cox(results: pd.DataFrame) -> list[Any]:
     rows = results[results["analysis"].isin(["cox", "cox_joint"]) & (results["quantity"] == "hazard_ratio")]
     if rows.empty:
@@ -263,8 +271,8 @@ def _cox(results: pd.DataFrame) -> list[Any]:
             Figure(
                 "hazard_ratios",
                 "Hazard ratios (Cox)",
-                "Each predictor in a model of its own unless it says adjusted, with its interval. With fewer than 10 "
-                f"events per coefficient a hazard ratio is unstable: see the table.{more}",
+                f"Each predictor in a model of its own unless it says adjusted, with its {_interval(drawn)}. With "
+                f"fewer than 10 events per coefficient a hazard ratio is unstable: see the table.{more}",
                 figures.hazard_ratios(drawn),
                 drawn.drop(columns=["label", "title"]),
                 int(drawn["n"].max()),
@@ -275,7 +283,7 @@ def _cox(results: pd.DataFrame) -> list[Any]:
         Heading("endpoint"),
         Heading("predictor", "And what the ratio is per."),
         Heading("subjects", "In the model, and their events.", True),
-        Heading("hazard ratio", "With its interval; above 1: earlier events.", True),
+        Heading("hazard ratio", f"With its {_interval(named)}; above 1: earlier events.", True),
         Heading("per", "What the ratio is for: a step of a number, or a group against another."),
         Heading("p", "Likelihood ratio of the predictor.", True),
         Heading("q", "Benjamini-Hochberg within its family.", True),

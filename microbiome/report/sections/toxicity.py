@@ -29,7 +29,7 @@ from microbiome.report.counting import label_taxa
 from microbiome.report.data import Tables
 from microbiome.report.downloads import file_key
 from microbiome.report.groups import column_title, group_colours, group_title
-from microbiome.report.notes import brief
+from microbiome.report.notes import brief, told
 from microbiome.report.theme import natural_key
 
 __all__ = ["toxicity"]
@@ -50,6 +50,7 @@ _QUANTITIES = {
     "cliffs_delta": "Cliff's delta of the abundance",
 }
 _TAXON_ROWS = 60
+_BAND = "point by point, log-log"
 _METHODS = {
     "chi2": "chi-squared (Pearson)",
     "chi2_yates": "chi-squared, Yates' correction",
@@ -234,12 +235,14 @@ def _curves(curves: pd.DataFrame, subjects: pd.DataFrame) -> list[Any]:
             else "one minus Kaplan-Meier, which overstates the share where people die of something else"
         )
         level = part["level"].dropna()
-        shade = f" Shaded: {100 * level.iloc[0]:.0f} % interval." if len(level) and len(palette) <= 3 else ""
+        shade = f" Shaded: {100 * level.iloc[0]:.0f} % interval ({_BAND})." if len(level) and len(palette) <= 3 else ""
+        groups = [*shown["group"].astype(str)]
+        said = " ".join(f"{text}" for text in told(shown, groups))
         found.append(
             Figure(
                 file_key(f"toxicity_time_{factor}"),
                 f"Time to the first severe adverse event{'' if factor == 'all' else f', {_factor(factor)}'}",
-                f"Share of recipients with a severe event by each day ({method}).{shade}",
+                f"Share of recipients with a severe event by each day ({method}).{shade} {said}".strip(),
                 figures.incidence(shown, palette, "share with a severe event"),
                 part.drop(columns=[name for name in part if part[name].isna().all()]),
                 n,
@@ -263,7 +266,7 @@ def _clusters(tables: Tables) -> list[Any]:
                 least = (
                     "" if pd.isna(row["stability_least"]) else f" Least stable cluster: {row['stability_least']:.2f}."
                 )
-                blocks.append(Note(f"{words}, by {row['criterion']}.{least}"))
+                blocks.append(Note(f"{words}: {row['criterion']}.{least}"))
         title, declared = "Donors and their cluster", _declared("donor_clusters")
         blocks.append(
             table_of("donor_clusters", title, "", donors, declared, size=f"n = {plural(len(donors), 'donor')}")
