@@ -94,11 +94,13 @@ def prepare(folder: Path, samples: int, singles: bool) -> dict[str, list[str]]:
     found = [command for command in commands(folder, environment(), "--forceall") if command.startswith("microbiome")]
     for place in {Path(path).parent for command in found for path in re.findall(r"results/[\w./-]+", command)}:
         (folder / place).mkdir(parents=True, exist_ok=True)
-    # Lists of files that commands take (@FILE) are written by rules that run no command.
-    lists = sorted({path for command in found for path in re.findall(r"@(results/lists/\S+)", command)})
-    if lists:
+    # Lists of files that commands take (@FILE), and the configuration, are written by rules that run no command.
+    given = sorted(
+        {path for command in found for path in re.findall(r"(?:@| )(results/(?:lists/\S+|config\.json))", command)}
+    )
+    if given:
         subprocess.run(
-            snakemake("--cores", "1", *lists), cwd=folder, env=environment(), capture_output=True, check=True
+            snakemake("--cores", "1", *given), cwd=folder, env=environment(), capture_output=True, check=True
         )
     steps = {name_of(command): ["bash", "-c", command] for command in found}
     merge = ["microbiome", "merge", "--list", str(trial / "list.txt"), "-o", str(folder / "merged.tsv")]

@@ -15,7 +15,7 @@ from microbiome.check_clinical import clinical_problems
 from microbiome.check_folders import future_problems, results_problems
 from microbiome.check_function import function_problems, function_tools
 from microbiome.check_paths import path_problems
-from microbiome.check_profilers import given_taxonomy, profiler_problems, profiler_tools
+from microbiome.check_profilers import finished_problems, given_taxonomy, profiler_problems, profiler_tools
 from microbiome.check_profiles import profile_problems, profile_samples
 from microbiome.check_strains import strain_problems, strain_tools
 from microbiome.check_units import fastq_problems, unit_problems
@@ -322,8 +322,11 @@ def _from_profiles(
     taxonomy = given_taxonomy(settings, files, lineages)
     if lineages:
         return [place.problem("profile.taxonomy", problem) if not problem.file else problem for problem in lineages], 0
-    profiled, found = profile_samples(files, whole, settings["profile"]["rank"], taxonomy)
-    problems = [_unmatched(problem, settings["profiles"], place) for problem in found]
+    without = [place.problem(problem.column, problem) for problem in finished_problems(settings, files)]
+    # That a profiler has no SGBs is said once, with the line of the configuration.
+    rank = "auto" if any(problem.column == "profile.rank" for problem in without) else settings["profile"]["rank"]
+    profiled, found = profile_samples(files, whole, rank, taxonomy)
+    problems = without + [_unmatched(problem, settings["profiles"], place) for problem in found]
     # After a file that cannot be read, samples without a profile would only repeat that.
     unread = any(problem.level == "error" for problem in found)
     if "samples" in tables.frames and "samples" in tables.complete and not unread:

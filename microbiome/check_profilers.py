@@ -8,10 +8,11 @@ from typing import Any
 
 from microbiome.config_profilers import bracken_file, runs_bracken
 from microbiome.errors import Problem, collecting
-from microbiome.profilers import Taxonomy, profile_format, read_taxonomy
+from microbiome.metaphlan_format import PROFILER_NAMES
+from microbiome.profilers import Taxonomy, profile_format, profiler_in, read_taxonomy
 from microbiome.tools import BRACKEN, KRAKEN2, SOURMASH, TOOLS, Tool
 
-__all__ = ["given_taxonomy", "profiler_problems", "profiler_tools"]
+__all__ = ["finished_problems", "given_taxonomy", "profiler_problems", "profiler_tools"]
 
 _KRAKEN2_FILES = ("hash.k2d", "opts.k2d", "taxo.k2d")
 # Formats whose tables may have no lineages of their own.
@@ -27,6 +28,51 @@ def profiler_problems(settings: Mapping[str, Any]) -> list[Problem]:
     if settings["profiler"] == "sourmash":
         return _sourmash(settings["sourmash"])
     return []
+
+
+def finished_problems(settings: Mapping[str, Any], files: Sequence[str]) -> list[Problem]:
+    """Say what goes without MetaPhlAn where finished profiles are of another profiler.
+
+    Parameters
+    ----------
+    settings
+        The configuration.
+    files
+        The profiles; those of one study are of one profiler, so that the first one tells.
+
+    Returns
+    -------
+    list of Problem
+        With their key as `column`: an error for each thing that needs SGBs and is asked for by name, and one warning.
+    """
+    name = ""
+    # What is wrong with the file is said where it is read.
+    with collecting([]):
+        name = PROFILER_NAMES.get(profiler_in(files[0]), "") if files else ""
+    if not name:
+        return []
+    strains, tree = settings["strains"], settings["diversity"]["tree"]
+    fix = "remove it, or give profiles of MetaPhlAn"
+    problems = [
+        Problem(
+            f"they are named by SGBs, and the taxa of {name} are species", fix, "", None, f"strains.{key}", given[0]
+        )
+        for key in ("alleles", "distances")
+        if (given := [strains[key]] if isinstance(strains[key], str) else [str(path) for path in strains[key]])
+        and given[0]
+        and strains["method"] != "none"
+    ]
+    if settings["profile"]["rank"] == "sgb":
+        message = f"the profiles are of {name}, which has no SGBs"
+        fix_rank = "choose species or a rank above, or auto"
+        problems.append(Problem(message, fix_rank, column="profile.rank", value="sgb"))
+    if tree:
+        message = f"the tree is one of SGBs, and the taxa of {name} are species"
+        problems.append(
+            Problem(message, "remove it, and the metrics that need it", column="diversity.tree", value=tree)
+        )
+    message = f"the profiles are of {name}, which has no SGBs: strains, tree metrics and SGBs are left out"
+    return [*problems, Problem(message, "see docs/profilers.md", column="profiles", value=files[0], level="warning")]
 
 
 def profiler_tools(settings: Mapping[str, Any]) -> tuple[Tool, ...]:

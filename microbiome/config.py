@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import glob
-import json
 import math
 import re
 import shlex
@@ -23,7 +22,7 @@ from microbiome.config_table_entries import table_entries
 from microbiome.config_tables import TableEntry
 from microbiome.errors import Problem, raise_problems
 from microbiome.validation import is_number, shown
-from microbiome.yamlfile import Place, YamlFile, read_yaml
+from microbiome.yamlfile import Place, YamlFile, read_yaml, written
 
 __all__ = ["expand_profiles", "load_config", "parse_config", "validate_config"]
 
@@ -228,7 +227,7 @@ def _explained(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str, 
     name = ".".join(part for part in place if isinstance(part, str))
     value: Any = error.instance
     key, rule, schema = _BY_NAME.get(name), str(error.validator), dict[str, Any](error.schema)  # type: ignore[arg-type]
-    text = _written(value)
+    text = written(value)
     if rule == "additionalProperties":
         known = schema["properties"]
         for extra in value:
@@ -242,7 +241,7 @@ def _explained(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str, 
                 yield (*place, missing), f"key {missing!r} is missing", f"add it: {_BY_NAME[missing].meaning}", ""
     elif rule == "uniqueItems":
         twice = next(item for i, item in enumerate(value) if item in value[:i])
-        yield place, f"{_written(twice)} stands twice", "keep one", _written(twice)
+        yield place, f"{written(twice)} stands twice", "keep one", written(twice)
     elif rule == "minLength":
         yield place, "the value is empty", "fill it in" if len(place) == 1 else "fill it in or remove it", ""
     elif rule == "pattern":
@@ -267,16 +266,6 @@ def _explained(error: jsonschema.ValidationError) -> Iterator[tuple[Place, str, 
     else:
         word, fix = _WORDS[key.kind]
         yield place, f"{text} is not {word}", fix, text
-
-
-def _written(value: object) -> str:
-    if isinstance(value, str):
-        return shown(value)
-    try:
-        text = json.dumps(value)
-    except (TypeError, ValueError):
-        text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _nearest_key(name: str, place: Place, known: Mapping[str, object]) -> str:

@@ -126,8 +126,8 @@ KEYS: tuple[Key, ...] = (
         "Files on the way that stay, of every sample; the others are deleted as soon as no step needs them: merged, "
         "trimmed, nonhost and rarefied are reads after that step (results/reads), sam the alignments to the markers "
         "(results/profiles), from which strains are counted again when strains.min_mapq and the like change. A sample "
-        "takes up to 3 times the space of its FASTQ files while it is worked on. What is added here later is made "
-        "again.",
+        "takes at most 3 times the space of its FASTQ files while it is worked on (HUMAnN besides). What is added here "
+        "later is made again.",
         allowed=KEPT,
     ),
     Key(

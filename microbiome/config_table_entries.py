@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from microbiome.config_tables import RESERVED_TABLES, TABLE_KEYS, TableEntry, Ta
 from microbiome.errors import Problem
 from microbiome.tables import ID_PATTERN
 from microbiome.validation import is_number, shown
+from microbiome.yamlfile import Place, written
 
 __all__ = ["table_entries"]
 
@@ -25,11 +25,10 @@ _WORDS = {
     "choice": ("a text", "write one word"),
     "names": ("a list", "write [a, b] or one element per line behind `- `"),
 }
-_Place = tuple[str | int, ...]
 
 
 def table_entries(
-    value: object, file: str = "", lines: Mapping[_Place, int] | None = None, texts: Mapping[_Place, str] | None = None
+    value: object, file: str = "", lines: Mapping[Place, int] | None = None, texts: Mapping[Place, str] | None = None
 ) -> tuple[list[TableEntry], list[Problem]]:
     """Validate the value of ``tables``.
 
@@ -56,7 +55,7 @@ def table_entries(
         return [], []
     if not isinstance(value, Mapping):
         fix = "write `NAME: {file: FILE}` under `tables:`, indented"
-        return [], [reader.problem(("tables",), f"{_written(value)} is not a section", fix, _written(value))]
+        return [], [reader.problem(("tables",), f"{written(value)} is not a section", fix, written(value))]
     entries: list[TableEntry] = []
     for given, entry in value.items():
         name = str(given)
@@ -71,11 +70,11 @@ def table_entries(
 class _Reader:
     """Collects the problems of one value of ``tables``."""
 
-    def __init__(self, file: str, lines: Mapping[_Place, int], texts: Mapping[_Place, str]) -> None:
+    def __init__(self, file: str, lines: Mapping[Place, int], texts: Mapping[Place, str]) -> None:
         self.file, self.lines, self.texts = file, lines, texts
         self.problems: list[Problem] = []
 
-    def problem(self, place: _Place, message: str, fix: str, value: str = "") -> Problem:
+    def problem(self, place: Place, message: str, fix: str, value: str = "") -> Problem:
         """Add a problem of a key, and return it."""
         at = place
         while at and at not in self.lines:
@@ -96,11 +95,11 @@ class _Reader:
 
     def entry(self, name: str, entry: object) -> dict[str, Any]:
         """Check one entry; return its fields."""
-        place: _Place = ("tables", name)
+        place: Place = ("tables", name)
         if isinstance(entry, str) or entry is None:
             entry = {"file": entry}
         if not isinstance(entry, Mapping):
-            self.problem(place, f"{_written(entry)} is not a table", "write {file: FILE}, or the path", _written(entry))
+            self.problem(place, f"{written(entry)} is not a table", "write {file: FILE}, or the path", written(entry))
             return {}
         for extra in entry:
             if extra not in _BY_NAME:
@@ -117,7 +116,7 @@ class _Reader:
                 fields[key.name] = self._value((*place, key.name), key, entry[key.name])
         return fields
 
-    def _value(self, place: _Place, key: TableKey, value: object) -> object:
+    def _value(self, place: Place, key: TableKey, value: object) -> object:
         word, fix = _WORDS[key.kind]
         if key.kind in ("text", "path", "choice") and isinstance(value, int | float) and not isinstance(value, bool):
             value = self.texts.get(place, str(value))
@@ -129,7 +128,7 @@ class _Reader:
         whole = number and float(str(value)).is_integer()
         good = {"integer": whole, "number": number}.get(key.kind, isinstance(value, str) or value is None)
         if not good:
-            self.problem(place, f"{_written(value)} is not {word}", fix, _written(value))
+            self.problem(place, f"{written(value)} is not {word}", fix, written(value))
         elif key.kind in ("integer", "number"):
             return self._number(place, key, float(str(value)))
         elif key.needed and not value:
@@ -137,31 +136,21 @@ class _Reader:
         elif key.allowed and value not in key.allowed:
             close = difflib.get_close_matches(str(value).lower(), key.allowed, n=1)
             fix = f"did you mean {close[0]!r}? Allowed: " if close else "use one of "
-            self.problem(place, f"{_written(value)} is not allowed", fix + ", ".join(key.allowed), str(value))
+            self.problem(place, f"{written(value)} is not allowed", fix + ", ".join(key.allowed), str(value))
         return value
 
-    def _number(self, place: _Place, key: TableKey, value: float) -> float:
+    def _number(self, place: Place, key: TableKey, value: float) -> float:
         low = -math.inf if key.minimum is None else key.minimum
         high = math.inf if key.maximum is None else key.maximum
         if not low <= value <= high:
             self.problem(place, f"{value:g} is out of range", f"it must be between {low:g} and {high:g}", f"{value:g}")
         return int(value) if key.kind == "integer" else value
 
-    def _names(self, place: _Place, value: object) -> tuple[str, ...]:
+    def _names(self, place: Place, value: object) -> tuple[str, ...]:
         if not isinstance(value, Sequence) or isinstance(value, str):
-            self.problem(place, f"{_written(value)} is not a list", _WORDS["names"][1], _written(value))
+            self.problem(place, f"{written(value)} is not a list", _WORDS["names"][1], written(value))
             return ()
         names = tuple(self.texts.get((*place, i), str(name)) for i, name in enumerate(value))
         for name in sorted({name for name in names if names.count(name) > 1}):
             self.problem(place, f"{shown(name)} stands twice", "keep one", name)
         return names
-
-
-def _written(value: object) -> str:
-    if isinstance(value, str):
-        return shown(value)
-    try:
-        text = json.dumps(value)
-    except (TypeError, ValueError):
-        text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

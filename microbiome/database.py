@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from microbiome.download import fetch, get_text, md5_of
+from microbiome.download import fetch, find_text, get_text, md5_of
 from microbiome.errors import InputError, Problem
 from microbiome.files import atomic_path, write_text
 
@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 DATABASE_URL = "http://cmprod1.cibio.unitn.it/biobakery4/metaphlan_databases"
 
 _CHUNK = 1 << 20
-_INDEX = re.compile(r"mpa_v\w+")
+_INDEX = re.compile(r"mpa_v\w+", re.ASCII)
+# Many times the largest tree.
+_LARGEST_TREE = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -158,19 +160,27 @@ def _install(archive: _Archive, folder: Path, attempts: int, wait: float) -> Non
 
 
 def _install_tree(index: str, url: str, folder: Path) -> None:
-    """Fetch the SGB tree, which not every database has."""
+    """Fetch the SGB tree, which not every database has; one that could not be fetched is asked for the next time."""
     tree = folder / f"{index}.nwk"
     none = folder / f".{index}.no_tree"
-    if tree.is_file() or none.is_file():
+    # A mark without content is of a version that wrote it whatever the server said.
+    if tree.is_file() or (none.is_file() and none.stat().st_size):
         return
+    address = f"{url}/{index}.nwk"
     try:
-        text = get_text(f"{url}/{index}.nwk")
+        text = find_text(address, _LARGEST_TREE)
+        if text is not None and not (text.lstrip().startswith("(") and text.rstrip().endswith(";")):
+            raise InputError(Problem(f"what {address} gives is no Newick tree", "check the address and the network"))
     except InputError as error:
-        logger.warning("no tree of SGBs (needed for UniFrac and Faith's PD only): %s", error)
-        none.touch()
+        missed = "the tree of SGBs (needed for UniFrac and Faith's PD only) was not fetched; start the same again later"
+        logger.warning("%s: %s", missed, error)
         return
-    with atomic_path(tree) as part:
-        part.write_text(text, encoding="utf-8")
+    if text is None:
+        logger.warning("no tree of SGBs is published (needed for UniFrac and Faith's PD only): %s", address)
+        write_text(f"{address} does not exist\n", none)
+        return
+    none.unlink(missing_ok=True)
+    write_text(text, tree)
 
 
 def _unpack(tar: Path, folder: Path) -> dict[str, int]:
@@ -196,8 +206,13 @@ def _unpack(tar: Path, folder: Path) -> dict[str, int]:
                 logger.info("unpacking %s", target.name)
                 for stale in target.parent.glob(f".{target.name}.*.part"):
                     stale.unlink()  # of a run that was killed
-                with atomic_path(target) as part, part.open("wb") as out:
-                    shutil.copyfileobj(bz2.BZ2File(source) if packed else source, out, _CHUNK)
+                try:
+                    with atomic_path(target) as part, part.open("wb") as out:
+                        shutil.copyfileobj(bz2.BZ2File(source) if packed else source, out, _CHUNK)
+                except (EOFError, OSError) as error:
+                    reason = getattr(error, "strerror", None) or error
+                    fix = "remove it and start again; if that does not help, tell those who publish it"
+                    raise InputError(Problem(f"{name!r} cannot be unpacked ({reason})", fix, str(tar))) from None
                 files[str(target.relative_to(folder))] = target.stat().st_size
     except tarfile.TarError as error:
         raise InputError(Problem(f"not a tar archive ({error})", "remove it and start again", str(tar))) from None

@@ -112,7 +112,7 @@ def limits(
     values = abundance.to_numpy(dtype=float)
     there = ~np.isnan(values).any(axis=1) & (values > 0).any(axis=1)
     names = abundance.index[there]
-    lowest = np.where(values[there] > 0, values[there], np.inf).min(axis=1)
+    lowest = np.where(values[there] > 0, values[there], np.inf).min(axis=1, initial=np.inf)
     unit, source = lowest.copy(), np.full(len(names), "lowest_abundance", dtype=object)
     known = np.full(len(names), np.nan)
     if reads is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import logging
+import re
 import shutil
 import ssl
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from microbiome.errors import InputError, Problem
 
-__all__ = ["fetch", "get_text", "md5_of"]
+__all__ = ["fetch", "find_text", "get_text", "md5_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ _NETWORK = (
     TimeoutError,
     ssl.SSLError,
 )
+# The server says that there is no such file, and that it will not come back.
+_ABSENT = (404, 410)
 _CHUNK = 1 << 20
 _TIMEOUT = 60.0
 # Seconds between two lines of progress.
@@ -38,12 +41,45 @@ _SPARE_BYTES = 1 << 28
 def get_text(url: str) -> str:
     """Return a small text file; raise :class:`InputError` when it cannot be read."""
     try:
+        return _text(url, 1 << 20)
+    except urllib.error.HTTPError as error:
+        raise _unreadable(url, error) from None
+
+
+def find_text(url: str, most: int) -> str | None:
+    """Return a text file of at most so many bytes, None where the server says that there is none.
+
+    Raises :class:`InputError` when it cannot be told whether there is one, or it cannot be read.
+    """
+    try:
+        return _text(url, most)
+    except urllib.error.HTTPError as error:
+        if error.code in _ABSENT:
+            return None
+        raise _unreadable(url, error) from None
+
+
+def _text(url: str, most: int) -> str:
+    try:
         with _open(url, {}) as response:
-            return response.read().decode()
-    except (OSError, http.client.HTTPException) as error:
-        raise InputError(
-            Problem(f"{url} cannot be read ({error})", "check the address, the name of the database and the network")
-        ) from None
+            data = response.read(most + 1)
+            # Asked for a number of bytes, it does not say that fewer came than were announced.
+            if response.length and len(data) <= most:
+                raise ConnectionError(f"the connection ended after {len(data)} bytes")
+        if len(data) > most:
+            raise ValueError(f"larger than {_size(most)}, which it should not be")
+        return data.decode()
+    except urllib.error.HTTPError:
+        raise
+    except UnicodeDecodeError:
+        raise _unreadable(url, ValueError("not a UTF-8 text")) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise _unreadable(url, error) from None
+
+
+def _unreadable(url: str, error: Exception) -> InputError:
+    fix = "check the address, the name of the database and the network"
+    return InputError(Problem(f"{url} cannot be read ({error})", fix))
 
 
 def fetch(url: str, part: Path, attempts: int, wait: float) -> None:
@@ -56,7 +92,7 @@ def fetch(url: str, part: Path, attempts: int, wait: float) -> None:
     part
         Target; beside it ``part.version`` says which version of the remote file it holds, until it is complete.
     attempts
-        Interruptions without a single new byte in between that are put up with before giving up.
+        Interruptions in a row, none of them further than any before, that are put up with before giving up.
     wait
         Seconds before the first new attempt, doubled each time.
 
@@ -65,9 +101,8 @@ def fetch(url: str, part: Path, attempts: int, wait: float) -> None:
     InputError
         Not published, too little space on the disk, interrupted for good.
     """
-    failures = 0
+    failures, furthest = 0, part.stat().st_size if part.exists() else 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
         try:
             _fetch_once(url, part)
             return
@@ -77,7 +112,9 @@ def fetch(url: str, part: Path, attempts: int, wait: float) -> None:
                     Problem(f"{url} is not published ({error})", "check the name of the database")
                 ) from None
             after = part.stat().st_size if part.exists() else 0
-            failures = 0 if after > before else failures + 1
+            # A server that cannot continue begins anew, and ends now here, now there.
+            failures = 0 if after > furthest else failures + 1
+            furthest = max(after, furthest)
             if failures >= attempts:
                 fix = f"start it again later: {after} bytes are kept and the download goes on from there"
                 raise InputError(Problem(f"{url} was interrupted again and again ({error})", fix)) from None
@@ -119,13 +156,13 @@ def _fetch_once(url: str, part: Path) -> None:
             validator.unlink(missing_ok=True)
             return  # all of it was there already
         if error.code == 416:
-            part.unlink()
+            part.unlink(missing_ok=True)
         raise
     with response:
         if response.status != 206 or not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             have = 0  # the server sends all of it, because it cannot do otherwise or the file has changed
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        length = response.headers.get("Content-Length", "")
+        total = have + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
         _check_space(part, have, total)
         version = response.headers.get("ETag", "") or response.headers.get("Last-Modified", "")
         # A weak validator may not be used to continue.

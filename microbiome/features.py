@@ -90,8 +90,10 @@ def parse_features(text: str, name: str) -> pd.DataFrame:
             numbers = [float(cell) if cell else math.nan for cell in row]
         except ValueError:
             numbers = [math.nan]
-        # float() also takes "nan", "inf" and "1_000": only cells that are surely plain numbers take the short way.
-        if "_" in line or not math.isfinite(sum(numbers)):
+        # float() also takes "nan", "inf", "1_000" and digits of other scripts: only cells that are surely plain numbers
+        # take the short way.
+        cells = line[len(first) :]
+        if "_" in cells or not cells.isascii() or not math.isfinite(sum(numbers)):
             bad = [k for k, cell in enumerate(row) if cell.strip() and not is_number(_unquoted(cell))]
             for k in bad[: _MOST_LISTED - bad_cells]:
                 fix = "write decimals with a point" if "," in row[k] else "write a number or leave it empty"

@@ -26,6 +26,8 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Excel's .xlsx (and everything else in a zip), its older .xls.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _PART = ".part"
+# Seconds within which a process that has made a file has locked it, too.
+_INSTANT = 60
 # No room, over the quota, or a file larger than a file may be.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOM = "make room there or name another folder, then start the same again: nothing half-written was left"
@@ -121,8 +123,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     A symbolic link stays one: what it points to is replaced. What is no ordinary file (``/dev/null``, a pipe) is
     written into when the block has ended well. What a process that was killed left behind, a hidden file whose name
-    begins like that of `path` and ends in ``.part``, is removed when `path` is written the next time. Raises
-    :class:`InputError` when `path` is a folder or cannot be written, or the disk is full.
+    begins like that of `path` and ends in ``.part``, is removed when `path` is written the next time; one without
+    content not before it is a minute old. Raises :class:`InputError` when `path` is a folder or cannot be written, or
+    the disk is full.
     """
     target = Path(path)
     special = target.exists() and not target.is_file()
@@ -153,7 +156,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.umask(umask)
         part.chmod(0o666 & ~umask)
         part.replace(target)
-        _remove_stale(target.parent, prefix)
+        _remove_stale(target, prefix)
     except OSError as error:
         # Writing to a file that is open names no file.
         if error.errno in _FULL and error.filename in (None, temporary):
@@ -173,16 +176,18 @@ def _lock(handle: int) -> bool:
     return True
 
 
-def _remove_stale(folder: Path, prefix: str) -> None:
-    """Remove temporary files of :func:`atomic_path` that no living process writes."""
-    with os.scandir(folder) as entries:
+def _remove_stale(target: Path, prefix: str) -> None:
+    """Remove temporary files of :func:`atomic_path` that no living process writes, when `target` has been written."""
+    with os.scandir(target.parent) as entries:
         names = [entry.path for entry in entries if _is_part(entry.name, prefix)]
     for name in names:
         with suppress(OSError):
             handle = os.open(name, os.O_RDWR)
             try:
-                # A file without content may be one that another process has made this instant and not locked yet.
-                if os.fstat(handle).st_size and _lock(handle):
+                # A file without content may be one that another process has made this instant and not locked yet. Both
+                # times are of the same disk, whatever clock it goes by.
+                state = os.fstat(handle)
+                if (state.st_size or target.stat().st_mtime - state.st_mtime > _INSTANT) and _lock(handle):
                     Path(name).unlink()
             finally:
                 os.close(handle)

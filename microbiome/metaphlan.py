@@ -14,7 +14,7 @@ from microbiome.errors import InputError, Problem, collecting, raise_problems
 from microbiome.features import closed, feature_abundance
 from microbiome.files import write_pieces
 from microbiome.metaphlan_combine import combination_problems
-from microbiome.metaphlan_format import HEADER_STARTS, RANKS, ParsedTable, is_clade_row, profiler_of
+from microbiome.metaphlan_format import HEADER_STARTS, PROFILER_NAMES, RANKS, ParsedTable, is_clade_row, profiler_of
 from microbiome.metaphlan_merge import Gathered, clade_order, merged_pieces
 from microbiome.profilers import Taxonomy, has_clades, parse_profile
 
@@ -217,7 +217,12 @@ def rows_of_rank(table: MetaphlanTable, rank: str) -> np.ndarray:
     """
     rows = _of_rank(table, rank)
     if not rows.any() and len(rows):
-        raise InputError(Problem(f"the profile has no rows of rank {rank}", f"choose another rank: {', '.join(RANKS)}"))
+        there = ", ".join(name for name in RANKS if _of_rank(table, name).any())
+        name = PROFILER_NAMES.get(profiler_of(table.database), "")
+        why = f": {name} has no SGBs" if name and rank == "sgb" else ""
+        raise InputError(
+            Problem(f"the profile has no rows of rank {rank}{why}", f"choose a rank that it has: {there}", value=rank)
+        )
     percent = table.percent.to_numpy()
     lost = table.percent.columns[(percent[rows].sum(axis=0) == 0) & (percent.sum(axis=0) > 0)]
     if len(lost):

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from microbiome.errors import InputError, Problem, raise_problems
-from microbiome.number_text import numbers_of
+from microbiome.number_text import lines_of, number_of, numbers_of
 
 __all__ = [
     "HEADER_STARTS",
+    "PROFILER_NAMES",
     "RANKS",
     "READS_COLUMN",
     "UNCLASSIFIED",
@@ -39,6 +40,14 @@ RANKS = {
 #: Rows that are no clade; UNKNOWN was MetaPhlAn 3's word.
 UNCLASSIFIED = ("UNCLASSIFIED", "UNKNOWN", "unclassified")
 _TAXID_COLUMNS = ("NCBI_tax_id", "clade_taxid")
+#: Other profilers by the word in the first line of their profiles, as their authors write them.
+PROFILER_NAMES = {
+    "kraken2": "Kraken2",
+    "bracken": "Bracken",
+    "sourmash": "sourmash",
+    "taxpasta": "taxpasta",
+    "biom": "BIOM",
+}
 HEADER_STARTS = ("clade_name\t", "#clade_name\t")
 _ABUNDANCE_COLUMN = "relative_abundance"
 #: Estimated reads of a clade; tables of ``-t rel_ab_w_read_stats`` have it (those of long reads count bases instead).
@@ -135,7 +144,9 @@ def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTa
     if not text.strip():
         raise InputError(Problem("the file is empty", "copy or make it again", file))
     # Spreadsheets and data frames put quotes around names; no clade has any.
-    lines = text.replace('"', "").splitlines()
+    lines = lines_of(text.replace('"', ""))
+    # What stands behind the last line end is no line.
+    lines = lines if lines[-1] else lines[:-1]
     start = next((i for i, line in enumerate(lines) if is_clade_row(line)), len(lines))
     head = lines[:start]
     database = next((match.group(1) for line in head if (match := _DATABASE.match(line))), None)
@@ -163,6 +174,13 @@ def parse_metaphlan(file: str, text: str, header_only: bool = False) -> ParsedTa
     clades, values, clade_reads = _parse_rows(file, lines, start, header)
     keep = [i for i, clade in enumerate(clades) if clade not in UNCLASSIFIED]
     rest = [i for i, clade in enumerate(clades) if clade in UNCLASSIFIED]
+    if len(rest) > 1:
+        # Versions of MetaPhlAn have one word each: a sum of two might count the same part twice.
+        words = [clades[i] for i in rest]
+        place = next(i for i, line in enumerate(lines, 1) if i > start and line.split("\t", 1)[0] == words[1])
+        message = f"{' and '.join(words)} are both there: each is the unclassified part"
+        fix = "keep one row, the one that is right, or merge tables of one version of MetaPhlAn"
+        raise InputError(Problem(message, fix, file, place, value=words[1]))
     unclassified = values[rest[-1]] if rest else np.full(len(samples), np.nan)
     kept_reads = None if clade_reads is None else clade_reads[keep]
     # Taken as it is where every row is a clade: a large table is held once.
@@ -205,6 +223,11 @@ def _read_header(file: str, head: list[str]) -> _Header:
         for name in samples
         if not name or name != name.strip()
     ]
+    problems += [
+        Problem(f"the sample name {name!r} has an invisible character", "rename it", file, len(head), value=name)
+        for name in samples
+        if name == name.strip() and not name.isprintable()
+    ]
     raise_problems(problems)
     return _Header([_name_of(file) if _DEFAULT_ID.fullmatch(name) else name for name in samples], columns)
 
@@ -224,7 +247,7 @@ def _parse_rows(
         if len(columns) == 1:
             # Nothing behind the last column that is needed is split off: single tables have long ones there.
             cut = [row.split("\t", header.width) for row in rows]
-            values = np.array([float(cells[columns[0]]) for cells in cut])[:, None]
+            values = np.array([number_of(cells[columns[0]]) for cells in cut])[:, None]
             if place is not None:
                 reads = np.array([_reads(cells[0], cells[place]) for cells in cut])
         else:
@@ -251,7 +274,7 @@ def _numbers(row: str, header: _Header) -> np.ndarray | list[float]:
     if columns and last - columns[0] + 1 == len(columns) and row.count("\t") == last:
         return numbers_of(row.split("\t", columns[0])[columns[0]])
     cells = row.split("\t", header.width)
-    return [float(cells[j]) for j in columns]
+    return [number_of(cells[j]) for j in columns]
 
 
 def _reads(clade: str, cell: str) -> float:
@@ -259,7 +282,7 @@ def _reads(clade: str, cell: str) -> float:
     # Beside UNCLASSIFIED stands a difference of estimates, which may be negative.
     if cell == _NOT_GIVEN or clade in UNCLASSIFIED:
         return math.nan
-    number = float(cell)
+    number = number_of(cell)
     if number < 0 or not number.is_integer():
         raise ValueError(cell)
     return number
@@ -291,7 +314,7 @@ def _cell_problems(file: str, line: int, cells: list[str], samples: list[str]) -
     problems = []
     for cell, sample in zip(cells, samples, strict=True):
         try:
-            number = float(cell)
+            number = number_of(cell)
         except ValueError:
             fix = "write decimals with a point" if "," in cell else "write a percentage"
             problems.append(Problem(f"{cell!r} is not a number", fix, file, line, sample, cell))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 
 from microbiome.config import validate_config
 from microbiome.errors import InputError, Problem
-from microbiome.files import open_text
 from microbiome.provenance import database_files, database_name, function_references, packages, study_inputs
-from microbiome.provenance_files import described, described_folder, modified, same
+from microbiome.provenance_files import described, described_folder, is_file, is_there, modified, same
+from microbiome.provenance_record import NAME, read_record
 from microbiome.tools import installed_version
 from microbiome.workflow import Plan, read_plan
 
@@ -57,6 +58,7 @@ DEPENDS = {
 }
 _AGAIN = "start the workflow again (--dry-run says which steps that are)"
 _TOUCH = f"{_AGAIN}; where it finds nothing to do, touch the file first"
+_RIGHTS = "make it readable"
 _FORCE = "start the workflow with --forceall to have everything of the new one"
 # Neither changes a number: the interpreter's own version, and what starts the programs.
 _RUNNERS = ("python", "snakemake")
@@ -100,8 +102,8 @@ def compare_provenance(
         When there is no record, or it cannot be read.
     """
     place = Path(results)
-    file = place if place.suffix == ".json" else place / "provenance.json"
-    record = _record(file)
+    file = place if place.suffix == ".json" else place / NAME
+    record = read_record(file)
     written = str(record["run"].get("written", ""))
     parameters = record["parameters"]
     problems, today = [], dict(config) if config is not None else None
@@ -112,18 +114,18 @@ def compare_provenance(
         problems += _parameters(parameters, today, str(file))
     comparison = _Comparison(record, quick)
     elsewhere = comparison.elsewhere(file)
+    plan: Plan | None = None
     if elsewhere:
         # Nothing that these paths lead to is what was meant.
         problems += elsewhere
     else:
-        plan: Plan | None = None
         try:
             plan = read_plan(today)
         except InputError as error:
             problems += error.problems
         problems += comparison.inputs(plan)
         problems += comparison.databases(plan)
-    problems += comparison.results(file.parent)
+    problems += comparison.results(file.parent, plan)
     problems += _software(record, str(file), tools)
     counts = {
         "inputs": len(record["inputs"]),
@@ -131,20 +133,6 @@ def compare_provenance(
         "versions": len(record["software"]) + 1,
     }
     return Compared(list(dict.fromkeys(problems)), counts, written)
-
-
-def _record(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        fix = "name a folder of finished results"
-        raise InputError(Problem("there is no record of what these results were made from", fix, str(file)))
-    try:
-        record = json.loads(open_text(file))
-        wanted = ("microbiome", "parameters", "software", "database", "host_index", "inputs", "results", "run")
-        if not isinstance(record, dict) or any(name not in record for name in wanted):
-            raise ValueError("it lacks a part")
-    except ValueError as error:
-        raise InputError(Problem(f"not a record of provenance ({error})", _AGAIN, str(file))) from None
-    return record
 
 
 @dataclass(frozen=True)
@@ -157,7 +145,7 @@ class _Comparison:
     def elsewhere(self, file: Path) -> list[Problem]:
         """Return a problem when the paths of the record lead nowhere."""
         names = [entry["file"] for entry in self.record["inputs"]]
-        if not names or any(Path(name).exists() for name in names):
+        if not names or any(is_there(name) for name in names):
             return []
         there = self.record["run"].get("folder", "")
         fix = f"start this in {there}, where the workflow was started" if there else "start this where it was started"
@@ -179,7 +167,7 @@ class _Comparison:
         problems += [
             Problem("is not named any more, but these results rest on it", _AGAIN, name, column=entry.get("key", ""))
             for name, entry in recorded.items()
-            if name not in now and Path(name).exists()
+            if name not in now and is_there(name)
         ]
         return problems
 
@@ -195,19 +183,25 @@ class _Comparison:
             "host_index": self.record["host_index"],
             "function": self.record.get("function_databases", []),
         }
-        problems = [
-            problem
-            for key, entries in recorded.items()
-            for entry in entries
-            for problem in self._one(entry | {"key": key}, DEPENDS[key.split(".")[0]], _reference)
-        ]
+        now: dict[str, list[str]] = {}
+        if plan is not None:
+            now = {
+                self._database: database_files(plan),
+                "host_index": plan.host_files(),
+                "function": function_references(plan),
+            }
+        problems: list[Problem] = []
+        for key, entries in recorded.items():
+            for entry in entries:
+                name = entry["file"]
+                # A folder that today's configuration does not name is not walked through: it may be the whole disk.
+                if name in now.get(key, []) or not (is_there(name) and Path(name).is_dir()):
+                    problems += self._one(entry | {"key": key}, DEPENDS[key.split(".")[0]], _reference)
+                elif plan is not None:
+                    message = "is not named any more, but these results rest on it"
+                    problems.append(Problem(message, _AGAIN, name, column=key))
         if plan is None:
             return problems
-        now = {
-            self._database: database_files(plan),
-            "host_index": plan.host_files(),
-            "function": function_references(plan),
-        }
         known = {entry["file"] for entries in recorded.values() for entry in entries}
         problems += [
             Problem("is new: these results were made without it", _AGAIN, path, column=key)
@@ -221,18 +215,24 @@ class _Comparison:
             problems.append(Problem(message, _AGAIN, plan.profile, column=self._database, value=today))
         return problems
 
-    def results(self, folder: Path) -> Iterator[Problem]:
+    def results(self, folder: Path, plan: Plan | None) -> Iterator[Problem]:
         """Compare the results with what they were when they were made; the folder may have been moved."""
         before = self.record["parameters"].get("results", "")
+        # What the workflow makes unasked, which is not known without a plan; what is named as a target it always makes.
+        asked = set(plan.targets()) if plan else set()
         for entry in self.record["results"]:
             name = entry["file"]
             place = str(folder / Path(name).relative_to(before)) if Path(name).is_relative_to(before) else name
-            if not Path(place).is_file():
+            if not is_file(place):
                 if entry["bytes"] is not None or entry.get("there"):
-                    yield Problem("is missing; it was among these results", _AGAIN, place)
+                    fix = _AGAIN if name in asked else _as_target(name)
+                    yield Problem("is missing; it was among these results", fix, place)
             elif entry["bytes"] is None and not entry.get("there"):
                 yield Problem("was not there when these results were described", _AGAIN, place)
-            elif entry["bytes"] is not None and not self._is_same(entry, place, described):
+            elif entry["bytes"] is not None and not (alike := self._is_same(entry, place, described)):
+                if alike is None:
+                    yield Problem("cannot be read", _RIGHTS, place)
+                    continue
                 fix = "remove it and start the workflow again; keep what you changed under another name"
                 yield Problem("is not as the workflow wrote it: changed by hand, or half of a later run", fix, place)
         if not (folder / _PAGE).is_file():
@@ -245,19 +245,33 @@ class _Comparison:
         rest = f"; {depends} rest on it" if depends else ""
         if entry["bytes"] is None:
             return
-        if not Path(name).exists():
+        if not is_there(name):
             yield Problem(f"does not exist any more{rest}", "bring it back, or correct the paths", name, column=key)
-        elif not self._is_same(entry, name, describe):
+        elif (alike := self._is_same(entry, name, describe)) is None:
+            yield Problem("cannot be read", _RIGHTS, name, column=key)
+        elif not alike:
             yield Problem(f"has changed since these results were made{rest}", _TOUCH, name, column=key)
 
-    def _is_same(self, entry: Mapping[str, Any], path: str, describe: Callable[[str], dict[str, Any]]) -> bool:
-        file = Path(path)
-        if file.is_file() and file.stat().st_size != entry["bytes"]:
+    def _is_same(self, entry: Mapping[str, Any], path: str, describe: Callable[[str], dict[str, Any]]) -> bool | None:
+        """Tell whether a file is as recorded; None where it cannot be read."""
+        if is_file(path) and Path(path).stat().st_size != entry["bytes"]:
             return False
         times = self.record["run"].get("inputs_modified", {})
-        if self.quick and file.is_file() and times.get(entry["file"]) in (None, modified(path)):
+        if self.quick and is_file(path) and times.get(entry["file"]) in (None, modified(path)):
             return True
-        return same(dict(entry), describe(path))
+        try:
+            return same(dict(entry), describe(path))
+        except OSError:
+            return None
+
+
+def _as_target(name: str) -> str:
+    """Say how a result is made again that the workflow does not miss: what is made of it is there."""
+    parts = Path(name).parts
+    # A step whose result is a folder is asked for by that folder, which is there.
+    target = str(Path(name).parent) if parts[-3:-2] == ("strainphlan",) else name
+    words = f"snakemake {'--force ' if target != name else ''}{shlex.quote(target)}"
+    return f"the workflow makes it again when it is asked for it: {words}  followed by the options you always give"
 
 
 def _reference(path: str) -> dict[str, Any]:

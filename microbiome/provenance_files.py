@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["described", "described_folder", "modified", "same", "sha256_of"]
+__all__ = ["described", "described_folder", "is_file", "is_there", "modified", "same", "sha256_of"]
 
 #: Of larger files pieces are read: to read 20 GB takes longer than many an analysis.
 LIMIT = 1 << 30
 _CHUNK = 1 << 22
 _PIECES, _PIECE = 64, 1 << 20
+
+
+def is_there(path: str) -> bool:
+    """Tell whether there is something; not so where the name cannot be one, or its folder may not be looked into."""
+    # Path.exists() raises an error for such names.
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: str) -> bool:
+    """Tell whether there is a file, as :func:`is_there` does."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def sha256_of(path: str | Path) -> str:
@@ -43,7 +55,7 @@ def described(path: str, whole: bool = True) -> dict[str, Any]:
         the last among them, at equal distances.
     """
     file = Path(path)
-    if not file.is_file():
+    if not is_file(path):
         return {"file": path, "bytes": None, "sha256": None}
     size = file.stat().st_size
     if whole or size <= LIMIT:
@@ -68,10 +80,9 @@ def same(recorded: dict[str, Any], now: dict[str, Any]) -> bool:
 
 def modified(path: str) -> str | None:
     """Return when a file was last changed, None where it is not there."""
-    file = Path(path)
-    if not file.exists():
+    if not is_there(path):
         return None
-    return datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
 def unique(paths: Iterable[str]) -> list[str]:

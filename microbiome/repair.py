@@ -33,6 +33,7 @@ __all__ = [
     "chosen_repair",
     "common_threshold",
     "depth_ratio",
+    "depth_sentences",
     "depth_warnings",
     "relevant_samples",
     "repair",
@@ -234,6 +235,32 @@ def depth_warnings(limits: pd.DataFrame, posts: pd.DataFrame, groups: pd.Series 
         parts = [(f"{name} of {label}", frame.loc[group == label, "unit"]) for label in sorted(group.dropna().unique())]
         found += _sentences(parts, "their rates differ")
     return found
+
+
+def depth_sentences(samples: pd.DataFrame, groups: pd.Series) -> list[str]:
+    """Say where groups differ in depth: the medians of the limits of detection by a factor above 1.5.
+
+    Parameters
+    ----------
+    samples
+        ``subject``, ``sample``, ``baseline_sample``, ``post_limit``, ``baseline_limit`` of the samples compared;
+        nothing is said without limits.
+    groups
+        Group of each subject (index).
+    """
+    if not {"baseline_sample", "post_limit", "baseline_limit"} <= set(samples.columns):
+        return []
+    units = pd.concat(
+        [
+            pd.DataFrame({"sample": samples["sample"], "unit": samples["post_limit"]}),
+            pd.DataFrame({"sample": samples["baseline_sample"], "unit": samples["baseline_limit"]}),
+        ]
+    )
+    units = units.dropna().astype({"unit": float})
+    limits = units[units["unit"] > 0].drop_duplicates("sample")
+    found = depth_warnings(limits, samples[["subject", "sample", "baseline_sample"]], groups)
+    # Baselines against post samples do not tell the groups apart.
+    return [sentence for sentence in found if not sentence.startswith(("baselines are ", "post samples are "))]
 
 
 def _sentences(parts: list[tuple[str, pd.Series]], consequence: str) -> Iterable[str]:

@@ -14,7 +14,7 @@ import pandas as pd
 from microbiome.errors import Problem
 from microbiome.tables import Column, Table
 
-__all__ = ["check_header", "check_key", "convert", "did_you_mean", "is_number", "shown", "typed", "visible"]
+__all__ = ["as_table", "check_header", "check_key", "convert", "did_you_mean", "is_number", "shown", "typed", "visible"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0+)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -235,6 +235,17 @@ def typed(values: Sequence[object], kind: str, index: pd.Index) -> pd.Series:
     """Make the Series of a column of that kind."""
     dtypes: Mapping[str, str] = {"integer": "Int64", "flag": "Int64", "number": "float64"}
     return pd.Series(list(values), index=index, dtype=dtypes.get(kind, "object"))
+
+
+def as_table(rows: Sequence[Mapping[str, object]], table: Table) -> pd.DataFrame:
+    """Return rows as a declared table: all its columns, cells that a row lacks or that are NaN missing."""
+    columns = {}
+    index = pd.RangeIndex(len(rows))
+    for column in table.columns:
+        cells = [row.get(column.name) for row in rows]
+        cells = [None if cell is None or cell != cell else cell for cell in cells]
+        columns[column.name] = typed(cells, column.kind, index)
+    return pd.DataFrame(columns, index=index)
 
 
 def check_key(frame: pd.DataFrame, table: Table, file: str) -> list[Problem]:

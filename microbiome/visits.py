@@ -124,7 +124,8 @@ def analysis_samples(posts: pd.DataFrame, window: Sequence[int] | None = None) -
         spans = [_span(a, b) for a, b in zip(kept["day_low"], kept["day_high"], strict=True)]
         note += ", ".join(spans) if spans else "none"
     samples = frame[chosen.astype(bool)]
-    left_out = tuple(subject for subject in everyone if subject not in set(samples["subject"]))
+    there = set(samples["subject"])
+    left_out = tuple(subject for subject in everyone if subject not in there)
     if left_out:
         note += f"; without a sample then and left out: {', '.join(left_out)}"
     dropped = int((~chosen.astype(bool)).sum())

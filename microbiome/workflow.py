@@ -20,6 +20,7 @@ from microbiome.workflow_clinical import ClinicalPlan
 from microbiome.workflow_function import FunctionPlan
 from microbiome.workflow_kept import kept_files
 from microbiome.workflow_options import file_words
+from microbiome.workflow_part import BY_COLUMN, BY_DONOR
 from microbiome.workflow_profilers import ProfilerPlan
 from microbiome.workflow_strains import StrainPlan
 
@@ -28,9 +29,6 @@ __all__ = ["Plan", "Unit", "prepare", "read_plan"]
 # Below this a sample is done in seconds, and more threads would only wait for one another.
 _SMALL_MB = 200.0
 _TREE_METRICS = ("unweighted_unifrac", "weighted_unifrac")
-# Results of which there is one for each column that makes groups; of these also by donor.
-_BY_COLUMN = ("compare", "trajectories", "taxa", "retention", "changes", "sensitivity")
-_BY_DONOR = ("compare", "trajectories", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -293,7 +291,7 @@ class Plan:
 
     def grouped(self, name: str) -> list[str]:
         """Return the files of a kind of result, one per column that makes groups; without any, one of all subjects."""
-        words = self.groups("sensitivity" if name == "sensitivity" else "compare", name in _BY_DONOR)
+        words = self.groups("sensitivity" if name == "sensitivity" else "compare", name in BY_DONOR)
         if not words and name == "compare":
             return []
         endings = [f"_{word}" for word in words] or [""]
@@ -309,7 +307,7 @@ class Plan:
         for kind in ("pcoa", "permanova", "similarity"):
             files = [path for path in self.measured() if f"/diversity/{kind}_" in path]
             options += [f"--{kind}", *files]
-        for kind in _BY_COLUMN:
+        for kind in BY_COLUMN:
             options += [f"--{kind}", *self.grouped(kind)]
         options += [] if self.config["diversity"]["alpha"] else ["--alpha", ""]
         for part in self.parts:
@@ -330,7 +328,7 @@ class Plan:
             kinds = ["beta", "pcoa", "similarity"]
             kinds += ["permanova"] if diversity["permanova"]["factors"] else []
             names += [f"diversity/{kind}_{metric}.tsv" for kind in kinds]
-        compared = [path for kind in _BY_COLUMN for path in self.grouped(kind)]
+        compared = [path for kind in BY_COLUMN for path in self.grouped(kind)]
         others = [path for part in self.parts for path in part.measured()]
         return [*(f"{self.config['results']}/{name}" for name in names), *compared, *others]
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from microbiome.response import responder
 from microbiome.tables import RATE_NAMES, RATES
 from microbiome.tables import SUBJECTS as SUBJECTS_TABLE
 from microbiome.tsv import parse_table
-
-if TYPE_CHECKING:
-    from microbiome.workflow import Plan
+from microbiome.workflow_part import WorkflowPart
 
 __all__ = ["AssociationPlan"]
 
@@ -25,21 +22,10 @@ _COUNTED = ("engrafted", "shared_kept", "lost_taxa", "gained")
 _COMPARISON = re.compile(r"\s*[<>]=?.*$")
 
 
-@dataclass(frozen=True)
-class AssociationPlan:
+class AssociationPlan(WorkflowPart):
     """The associations for one configuration."""
 
-    plan: Plan
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration."""
-        return self.plan.config
-
-    @property
-    def folder(self) -> str:
-        """Folder of the results."""
-        return f"{self.config['results']}/association"
+    place = "association"
 
     @property
     def molecules(self) -> list[str]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
 
-if TYPE_CHECKING:
-    from microbiome.workflow import Plan
+from microbiome.workflow_part import WorkflowPart
 
 __all__ = ["ClinicalPlan"]
 
@@ -34,21 +31,10 @@ _RESPONSES, _GRADES = ("responder", "best_response"), ("irae_grade",)
 _KNOWN_LATER = (*_RESPONSES, *_GRADES)
 
 
-@dataclass(frozen=True)
-class ClinicalPlan:
+class ClinicalPlan(WorkflowPart):
     """The work on patients and donors for one configuration: each part where its columns or tables are there."""
 
-    plan: Plan
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration."""
-        return self.plan.config
-
-    @property
-    def folder(self) -> str:
-        """Folder of the clinical results."""
-        return f"{self.config['results']}/clinical"
+    place = "clinical"
 
     # ------------------------------------------------------------------ what there is
 

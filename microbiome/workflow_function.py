@@ -4,49 +4,33 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from microbiome.config import expand_profiles
 from microbiome.config_function import FUNCTION_GROUPS, accepts_profile, function_method
 from microbiome.config_keys import TREE_METRICS
 from microbiome.function.reading import kind_of_file
-
-if TYPE_CHECKING:
-    from microbiome.workflow import Plan
+from microbiome.workflow_part import BY_COLUMN, BY_DONOR, WorkflowPart
 
 __all__ = ["FunctionPlan", "function_files"]
 
 # What HUMAnN writes of a sample, by the kind of function it is for.
 _TABLES = {"ec": "genefamilies", "ko": "genefamilies", "genefamilies": "genefamilies", "pathway": "pathabundance"}
 _MAPPED = ("ec", "ko")
-_BY_COLUMN = ("compare", "trajectories", "taxa", "retention", "changes")
-_BY_DONOR = ("compare", "trajectories")
 _REPORTED = ("alpha", "outcomes", "rates", "nulls", "contributions")
 
 
-@dataclass(frozen=True)
-class FunctionPlan:
+class FunctionPlan(WorkflowPart):
     """The work on functions for one configuration."""
 
-    plan: Plan
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration."""
-        return self.plan.config
+    place = "function"
 
     @property
     def method(self) -> str:
         """Where functions come from: ``humann``, ``tables`` or ``none``."""
         return function_method(self.config)
-
-    @property
-    def folder(self) -> str:
-        """Folder of the results of functions."""
-        return f"{self.config['results']}/function"
 
     # ------------------------------------------------------------------ tables of functions
 
@@ -165,8 +149,8 @@ class FunctionPlan:
 
     def made(self, kind: str, group: str) -> list[str]:
         """Return the tables of one kind of result and function: one per column that makes groups, or metric, or one."""
-        if kind in _BY_COLUMN:
-            words = self.plan.groups("compare", kind in _BY_DONOR)
+        if kind in BY_COLUMN:
+            words = self.plan.groups("compare", kind in BY_DONOR)
             endings = [f"_{word}" for word in words] or ([] if kind == "compare" else [""])
             return [f"{self.folder}/{kind}_{group}{ending}.tsv" for ending in endings]
         if kind in ("beta", "pcoa", "similarity", "permanova"):
@@ -179,7 +163,7 @@ class FunctionPlan:
     def measured(self) -> list[str]:
         """Return the tables that the provenance and the report describe."""
         kinds = ["alpha", "beta", "pcoa", "permanova", "similarity", "limits", "outcomes", "rates", "nulls"]
-        kinds += [*_BY_COLUMN, "decomposition", "contributions"]
+        kinds += [*(kind for kind in BY_COLUMN if kind != "sensitivity"), "decomposition", "contributions"]
         names = [f"{self.folder}/{group}{end}.tsv" for group in self.groups for end in ("", "_stratified")]
         names += [f"{self.folder}/{name}.tsv" for name in ("reads", "names")] if self.method == "humann" else []
         return [*names, *(path for group in self.groups for kind in kinds for path in self.made(kind, group))]

@@ -7,14 +7,9 @@ thousand paths.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from microbiome.config_strains import runs_strainphlan
-
-if TYPE_CHECKING:
-    from microbiome.workflow import Plan
+from microbiome.workflow_part import WorkflowPart
 
 __all__ = ["FileLists"]
 
@@ -29,16 +24,10 @@ _ACCOUNTED = {
 }
 
 
-@dataclass(frozen=True)
-class FileLists:
+class FileLists(WorkflowPart):
     """The lists of one configuration, by name; each is written to ``<results>/lists/NAME.txt``, one path per line."""
 
-    plan: Plan
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration."""
-        return self.plan.config
+    place = "lists"
 
     def files(self, name: str) -> list[str]:
         """Return the files of a list; KeyError when there is no list of that name."""

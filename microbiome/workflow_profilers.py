@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from microbiome.config_profilers import bracken_file, database_word, runs_bracken
 from microbiome.tables import ID_PATTERN
-
-if TYPE_CHECKING:
-    from microbiome.workflow import Plan
+from microbiome.workflow_part import WorkflowPart
 
 __all__ = ["ProfilerPlan"]
 
@@ -22,16 +17,10 @@ _KRAKEN2_FILES = ("hash.k2d", "opts.k2d", "taxo.k2d")
 _DUMPS = ("nodes.dmp", "names.dmp", "merged.dmp")
 
 
-@dataclass(frozen=True)
-class ProfilerPlan:
+class ProfilerPlan(WorkflowPart):
     """The work of the profiler for one configuration."""
 
-    plan: Plan
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration."""
-        return self.plan.config
+    place = "profiles"
 
     @property
     def name(self) -> str:

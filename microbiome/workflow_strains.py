@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from microbiome.config import expand_profiles
 from microbiome.config_strains import listed_clades, runs_strainphlan, strain_method, top_clades
-
-if TYPE_CHECKING:
-    from microbiome.workflow import Plan
+from microbiome.workflow_part import WorkflowPart
 
 __all__ = ["StrainPlan", "allele_files", "allele_options", "distance_files", "rule_options", "strain_rate_options"]
 
@@ -31,26 +28,15 @@ _REPORTED = {
 }
 
 
-@dataclass(frozen=True)
-class StrainPlan:
+class StrainPlan(WorkflowPart):
     """The work on strains for one configuration."""
 
-    plan: Plan
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration."""
-        return self.plan.config
+    place = "strains"
 
     @property
     def method(self) -> str:
         """Where distances come from: ``alleles``, ``strainphlan``, ``distances`` or ``none``."""
         return strain_method(self.config)
-
-    @property
-    def folder(self) -> str:
-        """Folder of the results of strains."""
-        return f"{self.config['results']}/strains"
 
     # ------------------------------------------------------------------ distances
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from microbiome.errors import InputError, Problem
 from microbiome.files import open_text
 from microbiome.validation import shown
 
-__all__ = ["YamlFile", "read_yaml"]
+__all__ = ["Place", "YamlFile", "read_yaml", "written"]
 
 #: Keys from the root down to a value; the elements of a list are numbered.
 Place = tuple[str | int, ...]
@@ -43,6 +44,17 @@ class YamlFile:
     lines: dict[Place, int] = field(default_factory=dict)
     texts: dict[Place, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+
+def written(value: object) -> str:
+    """Return a value for a message as it could stand in the file, shortened where it is long."""
+    if isinstance(value, str):
+        return shown(value)
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def read_yaml(path: str | Path) -> YamlFile:

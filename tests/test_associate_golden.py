@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,17 @@ def test_many_mixed_models_at_once_equal_one_at_a_time(seed: int) -> None:
             one = fit_nested(y[:, i], x, unit)
             assert found.coefficient[i] == pytest.approx(one.coefficients[place], rel=1e-5, abs=1e-6)
             assert found.variance[i] == pytest.approx(one.covariance[place, place], rel=1e-5)
+
+
+def test_subjects_alike_in_all_that_is_regressed_on_may_be_counted_together() -> None:
+    rng = np.random.default_rng(2)
+    group, stratum = rng.integers(0, 2, 40), rng.integers(0, 3, 40)
+    design = np.column_stack([np.ones(40), stratum == 1, stratum == 2, group]).astype(float)
+    there = (rng.random((25, 40)) < rng.random((25, 1))).astype(float)
+    there[3], there[4], there[5] = there[2], 0, group
+    # Each fit with a design of its own is not gathered.
+    alone = logistic_fits(there, np.repeat(design[np.newaxis], 25, axis=0), 3)
+    together = logistic_fits(there, np.broadcast_to(design, (25, *design.shape)), 3)
+    for one, other in zip(astuple(alone), astuple(together), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-8)
+    assert np.isfinite(together.coefficient).all()

@@ -15,9 +15,9 @@ from microbiome.associate import ASSOCIATIONS, associate
 from microbiome.associate.detectable import detectable
 from microbiome.associate.subject_level import Settings, correlated
 from microbiome.cli import main
-from microbiome.compare.groups import no_such_column
 from microbiome.errors import InputError
 from microbiome.stats import cliffs_delta
+from microbiome.subject_groups import no_such_column
 from microbiome.tsv import read_result
 
 PARTS = ["value", "presence", "abundance"]

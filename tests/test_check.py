@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +103,17 @@ def test_good_input(
     before = {path: path.lstat().st_mtime_ns for path in root.rglob("*")}
     assert run(capsys, *options) == (0, [says])
     assert {path: path.lstat().st_mtime_ns for path in root.rglob("*")} == before, "nothing is written"
+
+
+def test_checking_tables_waits_for_no_large_library(start: Start) -> None:
+    root = start("profiles")
+    code = (
+        "import sys; from microbiome.cli import main\n"
+        "code = main(['--quiet', 'check', '--config', 'config.yaml', '--quick'])\n"
+        "print(code, [name for name in ('scipy', 'skbio', 'lifelines', 'altair') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.group}: {case.what}")

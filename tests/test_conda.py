@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import stand_in_conda
 import yaml
+from snakemake_runs import must_run
 
 pytestmark = pytest.mark.tools
 
@@ -41,14 +41,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None, repositor
     config |= {"rarefy_reads": 5000, "strains": {"rule": "percentile_3", "min_sites": 100, "strainphlan": True}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     stand_in_conda.install(base, repository / "workflow" / "scripts")
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--configfile", "config.yaml", "--cores", "2"]
-    command += ["--sdm", "conda", "--conda-prefix", str(base / "environments")]
-    environment = os.environ | {"PATH": os.pathsep.join([str(base / "bin"), os.environ["PATH"]])}
-    done = subprocess.run(
-        [*command, *TARGETS], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, base, done.stdout + done.stderr
+    words = ("--sdm", "conda", "--conda-prefix", str(base / "environments"))
+    return folder, base, must_run(repository, folder, *words, *TARGETS, path=str(base / "bin"))
 
 
 def rules_of(repository: Path) -> dict[str, tuple[str | None, str]]:

@@ -52,6 +52,8 @@ class Site:
     ranges: bool = True
     etag: str = '"v1"'
     url: str = ""
+    refused: dict[str, int] = field(default_factory=dict)  # status of what is there but not given
+    length: str = ""  # what is said of the length of a tar, where it is wrong
 
     def publish(self, name: str, data: bytes) -> None:
         self.files[f"/{name}.tar"] = data
@@ -78,8 +80,8 @@ def site() -> Iterator[Site]:
             wanted = self.headers.get("Range")
             place.requests.append((self.path, wanted))
             data = place.files.get(self.path)
-            if data is None:
-                self.send_error(404)
+            if data is None or self.path in place.refused:
+                self.send_error(place.refused.get(self.path, 404))
                 return
             start = 0
             unchanged = self.headers.get("If-Range") in (None, place.etag)
@@ -96,7 +98,8 @@ def site() -> Iterator[Site]:
             else:
                 self.send_response(200)
             self.send_header("ETag", place.etag)
-            self.send_header("Content-Length", str(len(data) - start))
+            tar = self.path.endswith(".tar")
+            self.send_header("Content-Length", place.length if tar and place.length else str(len(data) - start))
             self.end_headers()
             body = data[start:]
             if self.path.endswith(".tar") and place.cut_after:
@@ -104,6 +107,7 @@ def site() -> Iterator[Site]:
                 self.close_connection = True
                 return
             self.wfile.write(body)
+            self.close_connection = bool(place.length)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -320,3 +324,89 @@ def test_command(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert f"{INDEX}.pkl\t50000" in printed.out
     assert f"{INDEX}_bt2.tar: 1.2 MB of 1.2 MB (100 %)" in printed.err
     assert json.loads((tmp_path / "db" / f".{INDEX}.json").read_text())["files"][f"{INDEX}.pkl"] == 50_000
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_tree_that_is_said_not_to_exist(site: Site, tmp_path: Path, status: int) -> None:
+    site.refused[f"/{INDEX}.nwk"] = status
+    fetch(site, tmp_path)
+    site.requests.clear()
+    fetch(site, tmp_path)
+    assert site.requests == []
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+def test_a_tree_that_was_not_given_is_asked_for_again(
+    site: Site, tmp_path: Path, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.refused[f"/{INDEX}.nwk"] = status
+    fetch(site, tmp_path)
+    assert f"was not fetched; start the same again later: {site.url}/{INDEX}.nwk cannot be read" in caplog.text
+    assert not (tmp_path / f"{INDEX}.nwk").exists()
+    site.refused.clear()
+    fetch(site, tmp_path)
+    assert_complete(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"<html>Log in</html>", b"", b"(1,2", b"(1,\xff);"])
+def test_a_text_that_is_no_tree(site: Site, tmp_path: Path, text: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    tree = site.files[f"/{INDEX}.nwk"]
+    site.files[f"/{INDEX}.nwk"] = text
+    fetch(site, tmp_path)
+    assert "was not fetched" in caplog.text
+    assert not list(tmp_path.glob("*.nwk"))
+    site.files[f"/{INDEX}.nwk"] = tree
+    fetch(site, tmp_path)
+    assert_complete(tmp_path)
+
+
+def test_a_mark_of_a_version_that_marked_whatever_happened(site: Site, tmp_path: Path) -> None:
+    (tmp_path / f".{INDEX}.no_tree").touch()
+    fetch(site, tmp_path)
+    assert_complete(tmp_path)
+    assert not (tmp_path / f".{INDEX}.no_tree").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [(b"\xff" * 40, "not a UTF-8 text"), (b"0" * (2 << 20), r"larger than 1\.0 MB")]
+)
+def test_an_md5_that_is_none(site: Site, tmp_path: Path, data: bytes, said: str) -> None:
+    site.files[f"/bowtie2_indexes/{INDEX}_bt2.md5"] = data
+    with pytest.raises(InputError, match=rf"_bt2\.md5 cannot be read \({said}"):
+        fetch(site, tmp_path)
+
+
+@pytest.mark.parametrize("length", ["abc", "9" * 5000])
+def test_a_length_that_is_no_number(site: Site, tmp_path: Path, length: str) -> None:
+    site.length = length
+    fetch(site, tmp_path)
+    assert_complete(tmp_path)
+
+
+def test_a_server_that_wants_no_range_at_once_is_no_full_disk(site: Site, tmp_path: Path) -> None:
+    site.refused[f"/bowtie2_indexes/{INDEX}_bt2.tar"] = 416
+    with pytest.raises(InputError, match=r"interrupted again and again \(HTTP Error 416"):
+        fetch(site, tmp_path)
+
+
+def test_to_and_fro_is_no_progress(site: Site, tmp_path: Path) -> None:
+    site.ranges = False
+    site.cut_after = [50_000, 90_000] * 20
+    with pytest.raises(InputError, match="interrupted again and again"):
+        fetch(site, tmp_path, attempts=3)
+    assert len(site.tar_requests()) == 5, "two that went further, and three that did not"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        (f"{INDEX}_SGB.fna.bz2", b"no bzip2", "Invalid data stream"),
+        (f"{INDEX}_SGB.fna.bz2", bz2.compress(noise(1, 1000))[:-20], "ended before the end-of-stream"),
+        ("n" * 300, b"x", "File name too long"),
+    ],
+)
+def test_an_archive_that_cannot_be_unpacked(site: Site, tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    site.publish(INDEX, tar_of({name: data}))
+    with pytest.raises(InputError, match=rf"cannot be unpacked \(.*{said}.*remove it and start again"):
+        fetch(site, tmp_path)
+    assert not list(tmp_path.glob(".*.part"))

@@ -20,7 +20,7 @@ from microbiome.outcomes import outcomes, rates
 from microbiome.rates import RATE_COUNTS
 from microbiome.repair import common_threshold, depth_warnings, repair
 from microbiome.study import Study
-from microbiome.tables import RATE_NAMES
+from microbiome.tables import LIMITS, RATE_NAMES
 
 
 def frame(rows: dict[str, list[float]]) -> pd.DataFrame:
@@ -437,3 +437,10 @@ def test_what_a_product_without_profile_held_is_not_known() -> None:
     whole = outcomes(frame(parts | {"D2": parts["D1"]}), study).set_index("taxon")
     assert whole.loc["t2", "outcome"] == "persisted"
     assert whole.loc["t2", "certainty"] == "sure"
+
+
+def test_a_study_in_which_nothing_is_classified_has_no_limits() -> None:
+    nothing = pd.DataFrame(index=pd.Index(["a", "b"], name="sample", dtype=object), dtype=float)
+    found = limits(nothing)
+    assert found.empty
+    assert list(found.columns) == list(LIMITS.names)

@@ -79,3 +79,31 @@ def test_not_a_matrix(tmp_path: Path, text: str, message: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         read_distances(tmp_path / "none.tsv")
+
+
+@pytest.mark.parametrize("n", [2, 100])
+@pytest.mark.parametrize("cell", ["0_5", "\u0660", "1\u00a0"])
+def test_only_plain_digits_are_distances(cell: str, n: int, tmp_path: Path) -> None:
+    ids = [f"s{k}" for k in range(n)]
+    rows = ["\t".join([name, *["0.0"] * n]) for name in ids]
+    rows[0] = "\t".join(["s0", "0.0", cell, *["0.0"] * (n - 2)])
+    found = problems(tmp_path, "\n".join(["\t".join(["sample", *ids]), *rows]) + "\n")
+    assert [problem.partition(" is ")[2] for problem in found] == ["not a distance; write a number, 0 or more"]
+    assert found[0].startswith("d.tsv:2: s1: ")
+
+
+def test_very_large_distances_stay_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "d.tsv"
+    path.write_text("sample\ta\tb\na\t0\t1e308\nb\t1e308\t0\n")
+    assert read_distances(path).data.tolist() == [[0.0, 1e308], [1e308, 0.0]]
+    # What differs in the last digits is the mean of both.
+    path.write_text("sample\ta\tb\na\t0\t0.3\nb\t0.3000000001\t0\n")
+    assert read_distances(path)["a", "b"] == read_distances(path)["b", "a"] == pytest.approx(0.30000000005, rel=1e-15)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_every_line_end_is_read(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "d.tsv"
+    path.write_bytes(f"sample\ta\tb{end}a\t0\t0.5{end}b\t0.5\t0{end}".encode())
+    found = read_distances(path)
+    assert (found.ids, found.data.tolist()) == (("a", "b"), [[0.0, 0.5], [0.5, 0.0]])

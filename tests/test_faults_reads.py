@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import os
 import random
 import re
 import shutil
@@ -16,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from reliability import Recorder, cleaned
+from snakemake_runs import snakemake
 
 from microbiome.tables import READS
 from microbiome.tsv import read_table
@@ -30,20 +30,6 @@ CUT, UNEVEN, LONG, SWAPPED, GROWS = "R01-T1", "R02-T0", "R04-S", "R04-T0", "R04-
 EMPTY, NS, HOST, SHORT = "R01-T2", "R02-T1", "R03-T0", "R03-T1"
 BROKEN, FLAGGED = (CUT, UNEVEN, LONG, SWAPPED, GROWS), (EMPTY, NS, HOST, SHORT)
 ODD = "lectures du séquenceur"
-
-
-def snakemake(repository: Path, folder: Path, *words: str, path: str = "") -> subprocess.CompletedProcess[str]:
-    command = ["snakemake", "-s", str(repository / "Snakefile"), "--configfile", "config.yaml", "--cores", "2", *words]
-    environment = {**os.environ, "PATH": os.pathsep.join([path, os.environ["PATH"]] if path else [os.environ["PATH"]])}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
 
 
 def check(folder: Path) -> str:
@@ -162,14 +148,14 @@ class Study:
             f'printf "@new\\nACGT\\n+\\nIIII\\n" | gzip >>"{grown}"; fi\nexec "$REAL" "$@"\n',
         )
         program(stand_ins, "bowtie2", f'[[ $* != *trimmed/{KILLED}_* ]] || kill -9 $$\nexec "$REAL" "$@"\n')
-        self.first = snakemake(repository, self.folder, self.COUNTED, self.MERGED, path=str(stand_ins))
+        self.first = snakemake(repository, self.folder, self.COUNTED, self.MERGED, path=str(stand_ins), merged=True)
         assert mark.exists()
         results = self.folder / "results"
         self.left = sorted(str(path.relative_to(results)) for path in results.rglob("*") if path.is_file())
         for sample in BROKEN:
             for path in (trial / TRIAL / "fastq").glob(f"{sample}_*"):
                 shutil.copy(path, self.folder / TRIAL / "fastq" / path.name)
-        self.second = snakemake(repository, self.folder, self.COUNTED, self.MERGED)
+        self.second = snakemake(repository, self.folder, self.COUNTED, self.MERGED, merged=True)
 
     def damage(self) -> None:
         folder = self.folder
@@ -408,7 +394,7 @@ def refused(trial: Path, repository: Path, tmp_path_factory: pytest.TempPathFact
     back = "\t".join(f"{TRIAL}/fastq/R04-T1_L1_R{mate}.fastq.gz" for mate in (2, 1))
     table.write_text(rows.replace(swapped, back))
     checked = check(folder)
-    done = snakemake(repository, folder, "--dry-run")
+    done = snakemake(repository, folder, "--dry-run", merged=True)
     assert done.returncode == 2
     assert "Nothing was started." in done.stdout
     return checked, done.stdout

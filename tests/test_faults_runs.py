@@ -14,9 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+import snakemake_runs
 import yaml
 from reliability import Recorder, cleaned
 
@@ -33,25 +35,9 @@ MERGED = "results/profiles/merged.tsv"
 COUNTED = "results/qc/reads.tsv"
 
 
-def command(repository: Path, *words: str) -> list[str]:
-    return ["snakemake", "-s", str(repository / "Snakefile"), "--configfile", "config.yaml", "--cores", "2", *words]
-
-
-def snakemake(repository: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(repository, *words),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
-def must_run(repository: Path, folder: Path, *words: str) -> str:
-    done = snakemake(repository, folder, *words)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+# What is said is read in the order in which it is said.
+snakemake = partial(snakemake_runs.snakemake, merged=True)
+must_run = partial(snakemake_runs.must_run, merged=True)
 
 
 def lines(said: str, *patterns: str) -> str:
@@ -131,7 +117,7 @@ class Run:
         with self.log.open("w") as log:
             # A session of its own: a kill of the group ends Snakemake and its jobs, and nothing else.
             self.process = subprocess.Popen(
-                command(repository, *words), cwd=folder, stdout=log, stderr=log, start_new_session=True
+                snakemake_runs.command(repository, *words), cwd=folder, stdout=log, stderr=log, start_new_session=True
             )
 
     def said(self) -> str:
@@ -348,6 +334,29 @@ def test_results_older_than_their_inputs(
     )
 
 
+def test_a_record_that_is_cut_off(trial: Path, undisturbed: dict[str, bytes], tmp_path: Path, repository: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(trial / "undisturbed", study)
+    page = study / "results" / "report.html"
+    must_run(repository, study)
+    made = page.read_bytes()
+    (study / RECORD).write_bytes((study / RECORD).read_bytes()[:300])
+    checking = ["microbiome", "check", "--provenance", "results", "--config", "config.yaml"]
+    said = subprocess.run(checking, cwd=study, capture_output=True, text=True, check=False).stderr
+    fix = re.search(r"not a record of provenance .*; remove it \((rm \S+)\) and start the workflow again", said)
+    assert fix, said
+    # Started at once, it does not get through, and takes nothing away.
+    failed = snakemake(repository, study)
+    assert failed.returncode == 1
+    assert "failed: report" in failed.stdout
+    assert page.read_bytes() == made
+    subprocess.run(fix[1], shell=True, cwd=study, check=True)
+    must_run(repository, study)
+    done = subprocess.run(checking, cwd=study, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert contents(study)["provenance.json"] == undisturbed["provenance.json"]
+
+
 def test_an_input_from_the_future(study: Path, repository: Path, reliability: Recorder) -> None:
     ahead = study / "trial" / "profiles" / "R01-T1_profile.tsv"
     hour = time.time() + 3600
@@ -392,8 +401,9 @@ def test_a_full_disk(
     mounted: Callable[..., None],
     reliability: Recorder,
 ) -> None:
-    # Room for the list of profiles and for half of the merged table.
-    mounted(study / "results", "-t", "tmpfs", "-o", "size=8k", "tmpfs")
+    # Room for the list of profiles and for half of the merged table, besides who held the folder in an earlier run.
+    mounted(study / "results", "-t", "tmpfs", "-o", "size=12k", "tmpfs")
+    (study / "results" / ".microbiome.lock").write_text("1\thost\ttime\n")
     done = snakemake(repository, study, MERGED)
     assert done.returncode == 1
     assert not (study / MERGED).exists()
@@ -487,13 +497,128 @@ def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path: Path) -> None:
     assert f"an earlier run (process {holder.pid} on {platform.node()}, since " in str(problem)
 
 
+@contextlib.contextmanager
+def holding(folder: Path, results: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Hold a folder, and results, in another process."""
+    code = "import sys; from microbiome.running import claim; claim(results=sys.argv[1]); print('held', flush=True); "
+    words = [sys.executable, "-c", code + "sys.stdin.read()", results]
+    with subprocess.Popen(words, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def as_nobody(code: str, folder: Path) -> str:
+    """Run some lines in a folder as a user who owns nothing, and return what they print."""
+    before = "import os; from microbiome.running import claim, describe; "
+    before += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+    for place in [folder, *folder.parents]:
+        if place == Path("/tmp"):
+            break
+        place.chmod(place.stat().st_mode | 0o055)
+    done = subprocess.run(
+        [sys.executable, "-c", before + code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+TRIED = """
+try:
+    claim()
+    print("claimed")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_folder_that_two_users_share(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    (folder / ".snakemake" / "locks").mkdir(parents=True)
+    (folder / ".snakemake" / "locks" / "0.input.lock").touch()
+    for place in (folder, folder / ".snakemake"):
+        place.chmod(0o777)
+    lock = folder / ".snakemake" / "microbiome.lock"
+    with holding(folder) as holder:
+        lock.chmod(0o644)
+        busy = f"another run (process {holder.pid} on "
+        assert as_nobody("print(describe())", folder).startswith(busy)
+        assert as_nobody(TRIED, folder).startswith(f"InputError {busy}")
+        # What cannot be opened at all does not tell that a run was killed.
+        lock.chmod(0o600)
+        said = as_nobody("print(describe(unlock='UNLOCK'))", folder)
+        assert said.startswith("the folder is locked, and it cannot be told whether a run is at work in it; see "), said
+        assert "if none is, unlock with: UNLOCK" in said
+        said = as_nobody(TRIED, folder)
+        assert said.startswith(f"InputError {lock.relative_to(folder)}: this cannot be the lock that a run holds (Perm")
+    lock.chmod(0o644)
+    assert as_nobody(TRIED, folder) == "claimed\n", "nobody holds it any more"
+    # The file still tells of the run before, whose user it is; it is not taken for the one at work.
+    code = f"{TRIED}\nprint(describe('.'), flush=True)"
+    assert as_nobody(code, folder).splitlines()[1].startswith("another run is at work in this folder; ")
+
+
+def test_what_is_in_the_place_of_a_lock_is_named(tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("mine")
+    places: dict[str, Callable[[Path], object]] = {
+        "folder": lambda lock: lock.mkdir(),
+        "link": lambda lock: lock.symlink_to(other),
+        "dangling": lambda lock: lock.symlink_to(tmp_path / "none"),
+        "pipe": os.mkfifo,
+    }
+    for name, make in places.items():
+        lock = tmp_path / name / ".snakemake" / "microbiome.lock"
+        lock.parent.mkdir(parents=True)
+        make(lock)
+        with pytest.raises(InputError, match=r"this cannot be the lock that a run holds .*; move it out of") as caught:
+            claim(tmp_path / name)
+        assert caught.value.problems[0].file == str(lock)
+        fix = caught.value.problems[0].fix.partition(": ")[2]
+        subprocess.run(fix, shell=True, check=True)
+        claim(tmp_path / name)
+    assert other.read_text() == "mine"
+    assert not (tmp_path / "none").exists()
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / ".snakemake").touch()
+    with pytest.raises(InputError, match=r"\.snakemake: this cannot be the lock .*: mv \S+ \S+\.old$"):
+        claim(tmp_path / "file")
+
+
+def test_results_are_held_from_whichever_folder(tmp_path: Path) -> None:
+    one, two, results = tmp_path / "one", tmp_path / "two", tmp_path / "results"
+    one.mkdir()
+    two.mkdir()
+    with holding(one, str(results)) as holder:
+        with pytest.raises(InputError, match=rf"another run \(process {holder.pid} on .* at work in this") as caught:
+            claim(two, two / ".." / "results")
+        assert caught.value.problems[0].file == str(two / ".." / "results")
+        claim(two, tmp_path / "others")
+    assert [path.name for path in results.iterdir()] == [".microbiome.lock"]
+    claim(tmp_path, results)
+
+
+def test_results_that_cannot_be_locked_refuse_nobody(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir(mode=0o755)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work").chmod(0o777)
+    code = "claim('.', '../results'); print('claimed')"
+    assert as_nobody(code, tmp_path / "work") == "claimed\n"
+    assert not list((tmp_path / "results").iterdir())
+
+
 def test_jobs_are_found_by_their_folder(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "one more"
     jobs = []
     for folder in (one, two):
         folder.mkdir()
-        variables = os.environ | {running.MARK: f"1@{folder}"}
+        # Another variable whose name ends alike comes first.
+        variables = {f"X_{running.MARK}": "2@/", **os.environ, running.MARK: f"1@{folder}"}
         jobs.append(subprocess.Popen(["sleep", "60"], env=variables))
+    # A folder that ends like the mark of another.
+    elsewhere = os.environ | {running.MARK: f"1@/x@{two}"}
+    jobs.append(subprocess.Popen(["sleep", "60"], env=elsewhere))
     try:
         deadline = time.monotonic() + 10
         while outlived(one) != [jobs[0].pid]:
@@ -507,3 +632,18 @@ def test_jobs_are_found_by_their_folder(tmp_path: Path) -> None:
             job.kill()
             job.wait()
     claim(one)
+
+
+def test_a_run_that_had_our_number_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(running.MARK, "")
+    running.mark(tmp_path)
+    before = os.environ[running.MARK]
+    running.mark(tmp_path)
+    for text, expected in ((before, True), (os.environ[running.MARK], False)):
+        job = subprocess.Popen(["sleep", "60"], env=os.environ | {running.MARK: text})
+        try:
+            time.sleep(0.2)
+            assert (job.pid in outlived(tmp_path)) == expected
+        finally:
+            job.kill()
+            job.wait()

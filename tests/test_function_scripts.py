@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import bz2
 import gzip
-import importlib.util
 import os
 import stat
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from workflow_scripts import load
 
 from microbiome.config import validate_config
 from microbiome.function.tables import FUNCTION_READS
@@ -32,16 +32,6 @@ UNCLASSIFIED\t-1\t12.5\t-\t3575
 k__Bacteria|s__A_b\t2|5\t87.5\t1.25\t25025
 k__Bacteria|s__A_b|t__SGB7\t2|5|\t87.5\t1.25\t25025
 """
-
-
-def load(repository: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, repository / "workflow" / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microbiome.errors import InputError
-from microbiome.features import write_features
+from microbiome.features import read_features, write_features
 from microbiome.metaphlan import (
     MetaphlanTable,
     abundance_of,
@@ -394,3 +394,58 @@ def test_published_profiles(real_data: Path, study: str, shape: tuple[int, int],
     assert abundance.shape == shape
     assert np.allclose(abundance.sum(axis=1), 1)
     assert str(read_metaphlan(path).database).startswith(database)
+
+
+SINGLE = "#mpa_vJan25_CHOCOPhlAnSGB_202503\n#clade_name\trelative_abundance\n{rows}"
+
+
+@pytest.mark.parametrize("cell", ["6_0.0", "1_0", "\u0666\u0660", "60\u00a0", "\uff16\uff10"])
+@pytest.mark.parametrize("zeros", [1, 200])
+def test_only_plain_digits_are_numbers(cell: str, zeros: int, tmp_path: Path) -> None:
+    single = tmp_path / "s.tsv"
+    single.write_text(SINGLE.format(rows=f"k__Bacteria\t{cell}\n"), encoding="utf-8")
+    merged = tmp_path / "m.tsv"
+    header = "\t".join(["clade_name", "a", *(f"z{k}" for k in range(zeros))])
+    merged.write_text("\n".join([header, "\t".join(["k__Bacteria", cell, *["0.0"] * zeros])]) + "\n", encoding="utf-8")
+    # Taxonomy ids among the samples: the row is read cell by cell.
+    between = tmp_path / "b.tsv"
+    between.write_text(f"clade_name\ta\tNCBI_tax_id\tb\nk__Bacteria\t1.0\t2\t{cell}\n", encoding="utf-8")
+    features = tmp_path / "f.tsv"
+    features.write_text(f"feature\ta\tb\nx_\u00e9\t1\t{cell}\n", encoding="utf-8")
+    for path, read in ((single, read_metaphlan), (merged, read_metaphlan), (between, read_metaphlan)):
+        with pytest.raises(InputError, match=r"is not a number; write a percentage") as caught:
+            read(path)
+        assert [problem.value for problem in caught.value.problems] == [cell]
+    with pytest.raises(InputError, match="is not a number"):
+        read_features(features)
+    features.write_text("feature\ta\tb\nx_\u00e9\t1\t60\n", encoding="utf-8")
+    assert read_features(features)["x_\u00e9"].to_list() == [1.0, 60.0]
+
+
+def test_the_unclassified_part_stands_once(tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    path.write_text(SINGLE.format(rows="UNCLASSIFIED\t10.0\nk__Bacteria\t85.0\nUNKNOWN\t5.0\n"))
+    message = r"s\.tsv:5: UNCLASSIFIED and UNKNOWN are both there: each is the unclassified part; keep one row"
+    with pytest.raises(InputError, match=message):
+        read_metaphlan(path)
+    path.write_text(SINGLE.format(rows="k__Bacteria\t85.0\nUNKNOWN\t5.0\n"))
+    assert read_metaphlan(path).unclassified.to_list() == [5.0]
+
+
+@pytest.mark.parametrize("mark", ["\x85", "\u2028", "\x0c", "\x1d"])
+def test_only_line_ends_end_a_line(mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.tsv"
+    rows = f"k__Bacteria\t100.0\nk__Bacteria|p__A{mark}B\t60.0\nk__Bacteria|p__C\t40.0\n"
+    path.write_text(SINGLE.format(rows=rows), encoding="utf-8")
+    assert read_metaphlan(path).percent.iloc[:, 0].to_dict() == {
+        "k__Bacteria": 100.0,
+        f"k__Bacteria|p__A{mark}B": 60.0,
+        "k__Bacteria|p__C": 40.0,
+    }
+
+
+def test_a_name_of_a_sample_that_cannot_be_printed(tmp_path: Path) -> None:
+    path = tmp_path / "m.tsv"
+    path.write_text("clade_name\ta\x85b\tc\nk__Bacteria\t100.0\t100.0\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"m\.tsv:1: the sample name 'a\\x85b' has an invisible character"):
+        read_metaphlan(path)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import biom
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,8 @@ from biom.util import biom_open
 from hypothesis import given
 from hypothesis import strategies as st
 
+from microbiome.check import check_all
+from microbiome.check_profilers import finished_problems
 from microbiome.cli import main
 from microbiome.config import validate_config
 from microbiome.config_profilers import unavailable
@@ -667,3 +670,326 @@ def test_only_metaphlan_gives_everything() -> None:
     assert unavailable("metaphlan") == []
     for profiler in ("kraken2", "bracken", "sourmash", "taxpasta", "biom"):
         assert any("strains" in text for text in unavailable(profiler))
+
+
+def annotated(lineages: list[str]) -> str:
+    rows = list(csv.reader(io.StringIO(gather_table())))
+    return "\n".join(",".join([*row, extra]) for row, extra in zip(rows, ["lineage", *lineages], strict=True)) + "\n"
+
+
+@pytest.mark.parametrize("empty", ["", ";;;;;;", "d__;p__;c__;o__;f__;g__;s__"])
+def test_a_genome_without_a_lineage_does_not_vanish(empty: str, tmp_path: Path) -> None:
+    lineages = [";".join(lineage) for lineage, _, _ in SPECIES.values()]
+    path = write(tmp_path, "x.csv", annotated([*lineages[:2], empty, lineages[3]]))
+    with pytest.raises(InputError, match=r"x\.csv:4: name: genome 'GCF_2\.1' has no lineage; run `sourmash tax annot"):
+        parse_profile(path)
+    cells = empty.split(";") if ";" in empty else [""] * 7
+    empty_row = lineage_table().replace(",".join(SPECIES["Segatella copri"][0]), ",".join(cells))
+    known = read_taxonomy(write(tmp_path, "l.csv", empty_row))
+    with pytest.raises(InputError, match=r"y\.csv:4: name: genome 'GCF_2\.1' has no name at any rank in .*l\.csv"):
+        parse_profile(write(tmp_path, "y.csv", gather_table()), known)
+
+
+def damaged_biom(path: Path, part: str, values: list[int]) -> None:
+    table = biom.Table(
+        np.array([[5.0, 0.0], [2.0, 3.0]]),
+        ["o1", "o2"],
+        ["s1", "s2"],
+        [{"taxonomy": ["k__B", f"p__{k}"]} for k in "ab"],
+    )
+    with biom_open(str(path), "w") as stream:
+        table.to_hdf5(stream, "test")
+    with h5py.File(path, "r+") as stream:
+        if part:
+            del stream[part]
+            stream[part] = np.array(values, dtype="i4")
+
+
+@pytest.mark.parametrize("axis", ["sample", "observation"])
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        ("indices", [0, 9, 1], "an index lies outside of 0 to 1"),
+        ("indices", [0, -1, 1], "an index lies outside of 0 to 1"),
+        ("indices", [0, 1], "3 values for 2 indices"),
+        ("indptr", [0, 9, 3], "indptr does not rise from 0 to 3"),
+        ("indptr", [0, 3], "indptr has 2 entries for 2 names"),
+        ("indptr", [1, 2, 3], "indptr does not rise from 0 to 3"),
+        ("indptr", [0, 2, 2], "indptr does not rise from 0 to 3"),
+    ],
+)
+def test_a_damaged_biom_table_is_refused(axis: str, part: str, values: list[int], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.biom"
+    damaged_biom(path, f"{axis}/matrix/{part}", values)
+    for read in (parse_profile, read_features):
+        with pytest.raises(InputError, match=rf"the BIOM table is damaged \({axis}/matrix: {message}\)"):
+            read(path)
+
+
+def test_a_biom_cell_that_stands_twice_and_a_part_that_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "x.biom"
+    damaged_biom(path, "", [])
+    assert parse_profile(path).percent[0].tolist() == [100.0, 100.0]
+    damaged_biom(path, "sample/matrix/indices", [0, 0, 1])
+    with pytest.raises(InputError, match="one cell stands twice"):
+        parse_profile(path)
+    with h5py.File(path, "r+") as stream:
+        del stream["sample/matrix"]
+    with pytest.raises(InputError, match="not a BIOM table that can be read"):
+        parse_profile(path)
+
+
+def test_an_empty_biom_table_is_not_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "x.biom"
+    with biom_open(str(path), "w") as stream:
+        biom.Table(np.zeros((2, 2)), ["o1", "o2"], ["s1", "s2"]).to_hdf5(stream, "test")
+    assert read_features(path).to_numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+BAD_NAMES = ["s\tx", "s\nx", "s\x07x", "s\u2028x", " s1", "s1 ", ""]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_names_of_samples_that_no_table_can_hold(name: str, tmp_path: Path) -> None:
+    message = "sample 1 has no name" if not name else "extra white space" if name.strip() != name else "invisible"
+    gather = gather_table().replace(",s1,", f',"{name}",')
+    known = read_taxonomy(write(tmp_path, "l.csv", lineage_table()))
+    if name:
+        with pytest.raises(InputError, match=message):
+            parse_profile(write(tmp_path, "x.csv", gather), known)
+    for file, about in (("a.biom", [{"taxonomy": ["k__B"]}]), ("b.biom", None)):
+        table = biom.Table(np.array([[5.0]]), ["o1"], [name], about)
+        path = write(tmp_path, file, table.to_json("test"))
+        with pytest.raises(InputError, match=message):
+            (parse_profile if about else read_features)(path)
+    if "\t" not in name and "\n" not in name:
+        path = write(tmp_path, "x.tsv", f"taxonomy_id\tb\t{name}\n5\t1\t1\n")
+        with pytest.raises(InputError, match="has no name|" + message):
+            parse_profile(path)
+    if name:
+        path = write(tmp_path, "x.kreport", report())
+        with pytest.raises(InputError, match=f"--sample.*{message}"):
+            convert_profile(path, Origin(sample=name))
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+@pytest.mark.parametrize("form", ["kraken2", "bracken", "taxpasta", "sourmash", "converted"])
+def test_every_line_end_is_read(end: str, form: str, forms: dict[str, Path], tmp_path: Path) -> None:
+    lineages = tmp_path / "l.csv"
+    lineages.write_bytes(lineage_table().replace("\n", end).encode())
+    known = read_taxonomy(lineages) if form == "sourmash" else None
+    (tmp_path / "other").mkdir()
+    path = tmp_path / "other" / forms[form].name
+    wanted = parse_profile(forms[form], known)
+    path.write_bytes(forms[form].read_bytes().replace(b"\r\n", b"\n").replace(b"\n", end.encode()))
+    found = parse_profile(path, known)
+    assert (found.clades, found.samples) == (wanted.clades, wanted.samples)
+    np.testing.assert_array_equal(found.percent, wanted.percent)
+
+
+def test_a_cell_that_no_csv_has(forms: dict[str, Path], tmp_path: Path) -> None:
+    long = "x" * 200_000
+    with pytest.raises(InputError, match=r"x\.csv:2: no table separated by commas \(field larger than field limit"):
+        parse_profile(write(tmp_path, "x.csv", gather_table(name=long)), read_taxonomy(forms["lineages"]))
+    with pytest.raises(InputError, match=r"l\.csv:6: no table separated by commas"):
+        read_taxonomy(write(tmp_path, "l.csv", lineage_table() + f"{long},a,b,c,d,e,f,g\n"))
+
+
+@pytest.mark.parametrize("digits", [19, 400, 5000])
+def test_counts_beyond_all_numbers(digits: int, tmp_path: Path) -> None:
+    huge = "9" * digits
+    cases = {
+        "a.kreport": (REPORT.replace("\t600\t600", f"\t{huge}\t{huge}"), "no row of a report"),
+        "b.kreport": (REPORT + f"  0.01\t{huge}\t0\tU\t0\tunclassified\n", "no row of a report"),
+        "c.bracken": (BRACKEN.replace("\t600\t0\t600", f"\t600\t0\t{huge}"), "is no count"),
+    }
+    for name, (text, message) in cases.items():
+        with pytest.raises(InputError, match=message):
+            parse_profile(write(tmp_path, name, text))
+
+
+def test_amounts_whose_sum_is_no_number(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="amounts of sample 'a' are too large"):
+        parse_profile(write(tmp_path, "a.tsv", "taxonomy_id\ta\tb\n5\t1e308\t1\n6\t1e308\t1\n"))
+
+
+@pytest.mark.parametrize("odd", [7, {"a": 1}, [1, 2], [["k__B"]], True, 0.5])
+def test_a_taxonomy_of_biom_that_is_none(odd: object, tmp_path: Path) -> None:
+    table = json.loads(biom_table(prefixed).to_json("test"))
+    table["rows"][1]["metadata"]["taxonomy"] = odd
+    with pytest.raises(InputError, match=r"the taxonomy of observation 'f1' is .*give a list of names"):
+        parse_profile(write(tmp_path, "x.biom", json.dumps(table)))
+
+
+def test_ranks_of_biom_that_are_null(tmp_path: Path) -> None:
+    table = json.loads(biom_table(prefixed).to_json("test"))
+    table["rows"][3]["metadata"]["taxonomy"] = ["k__Archaea", None, float("nan")]
+    found = parse_profile(write(tmp_path, "x.biom", json.dumps(table)))
+    assert dict(zip(found.clades, found.percent[:, 0], strict=True))["k__Archaea"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("threshold", ["-3", "nan", "inf"])
+def test_a_threshold_below_nothing(threshold: str, forms: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", str(forms["kraken2"]), f"--threshold={threshold}", "-o", "-"]) == 2
+    assert f"--threshold: the threshold is {threshold}; give a number of reads" in capsys.readouterr().err
+
+
+def test_convert_says_what_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, "samples.tsv", "sample\tsubject\nA\tB\n")
+    assert main(["convert", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "samples.tsv: not a profile that is read here; give a Kraken2 report" in said
+    assert "metaphlan" not in said
+    assert main(["convert", str(tmp_path / "none.tsv")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def changed_report(old: str, new: str) -> str:
+    assert REPORT.count(old) == 1
+    return REPORT.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # Percentages would be of the classified sequences only, 100 for the 90 that the root says.
+        (REPORT.split("\n", 1)[1], r"root has 90\.00 percent of the sequences, but 100\.00 of those in the rows"),
+        (changed_report("\t100\t100\tU", "\t10\t10\tU"), r"root has 90\.00 percent .*, but 98\.90"),
+        (
+            changed_report("\t250\t0\tP", "\t299\t0\tP"),
+            "the clade has 299 sequences, itself and the clades below it 250",
+        ),
+        (changed_report("    Bacteria", "     Bacteria"), "'     Bacteria' stands below no row: .* by 5 blanks"),
+        (changed_report("    Bacteria", "        Bacteria"), "stands below no row: it is indented by 8 blanks"),
+        (changed_report("\t600\t600", "\t\u0666\u0660\u0660\t\u0666\u0660\u0660"), "no row of a report"),
+    ],
+)
+def test_a_report_whose_numbers_do_not_fit_each_other(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_profile(write(tmp_path, "x.kreport", text))
+
+
+def test_a_report_cut_to_whole_sequences_is_read(tmp_path: Path) -> None:
+    names = {1: ("R", "root"), 2: ("D", "B"), 3: ("S", "a"), 4: ("S", "b"), 5: ("S", "c")}
+    text = tree_report({(1,): 1, (1, 2, 3): 10, (1, 2, 4): 9}, names, 0)
+    # As Bracken writes them: 10.6 and 9.6 are 20 in the clade above, and 10 and 9 themselves.
+    table = parse_profile(write(tmp_path, "x.kreport", text.replace("\t19\t0\tD", "\t20\t0\tD")))
+    assert table.clades == ["k__B", "k__B|s__a", "k__B|s__b"]
+
+
+def test_numbers_of_bracken_that_do_not_fit_each_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    changed = BRACKEN.replace("\t600\t0\t600", "\t600\t0\t0")
+    with pytest.raises(
+        InputError, match=r"b\.tsv:2: new_est_reads: new_est_reads is 0 of 300, fraction_total_reads 0\.6"
+    ):
+        parse_profile(write(tmp_path, "b.tsv", changed))
+    with pytest.raises(InputError, match=r"b\.tsv:3: name: taxonomy id 40520 has no name"):
+        parse_profile(write(tmp_path, "b.tsv", BRACKEN.replace("Blautia obeum", " ")))
+    with caplog.at_level(logging.WARNING):
+        parse_profile(write(tmp_path, "b.tsv", BRACKEN.replace("Blautia obeum", "Blautia wexlerae")))
+    assert "s__Blautia_wexlerae is the name of taxonomy ids 418240 and 40520" in caplog.text
+
+
+def test_what_stops_at_the_root_is_told(tmp_path: Path) -> None:
+    head = "taxonomy_id\tname\trank\tlineage\trank_lineage\tcount\n"
+    rows = "1\troot\tno rank\t\t\t50\n853\tF p\tspecies\tBacteria;F p\tsuperkingdom;species\t30\n0\t\t\t\t\t20\n"
+    table, comments = convert_profile(write(tmp_path, "x.tsv", head + rows))
+    assert dict(zip(table.clades, table.percent[:, 0], strict=True)) == {
+        "k__Bacteria": 30.0,
+        "k__Bacteria|s__F_p": 30.0,
+    }
+    assert comments == ["50 percent of all reads have a taxon above the species only"]
+    nothing, comments = convert_profile(write(tmp_path, "n.tsv", "taxonomy_id\tcount\n5\t0\n"))
+    assert (nothing.clades, comments) == ([], [])
+
+
+def test_a_compressed_biom_table_is_told(forms: dict[str, Path], tmp_path: Path) -> None:
+    for form in ("biom1", "biom2"):
+        path = tmp_path / f"{form}.gz"
+        path.write_bytes(gzip.compress(forms[form].read_bytes()))
+        assert profile_format(path) == "biom"
+        for read in (parse_profile, read_features):
+            with pytest.raises(InputError, match="a compressed BIOM table; unpack it first"):
+                read(path)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("kraken2", "Kraken2"),
+        ("bracken", "Bracken"),
+        ("sourmash", "sourmash"),
+        ("taxpasta", "taxpasta"),
+        ("biom2", "BIOM"),
+        ("converted", "Kraken2"),
+        ("sourmash converted", "sourmash"),
+    ],
+)
+def test_finished_tables_of_other_profilers_say_what_they_lack(form: str, name: str, forms: dict[str, Path]) -> None:
+    files = [str(forms[form])]
+
+    def found(**given: object) -> dict[str, tuple[str, str]]:
+        config, wrong = validate_config({"samples": "s.tsv", "profiles": files[0], **given})
+        assert not [problem for problem in wrong if problem.level == "error" and problem.column == "profile.rank"]
+        return {problem.column: (problem.level, problem.message) for problem in finished_problems(config, files)}
+
+    left_out = f"the profiles are of {name}, which has no SGBs: strains, tree metrics and SGBs are left out"
+    warned = {"profiles": ("warning", left_out)}
+    assert found() == warned
+    assert found(profile={"rank": "species"}, strains={"method": "none"}) == warned
+    rank = found(profile={"rank": "sgb"})
+    assert rank == warned | {"profile.rank": ("error", f"the profiles are of {name}, which has no SGBs")}
+    tree = found(diversity={"tree": "t.nwk"})
+    assert tree == warned | {
+        "diversity.tree": ("error", f"the tree is one of SGBs, and the taxa of {name} are species")
+    }
+    for key in ("alleles", "distances"):
+        asked = found(strains={key: "d.tsv"})
+        assert asked[f"strains.{key}"] == ("error", f"they are named by SGBs, and the taxa of {name} are species")
+        assert asked["profiles"][0] == "warning"
+
+
+def test_finished_tables_with_nothing_to_say(tmp_path: Path) -> None:
+    metaphlan = write(
+        tmp_path, "m.tsv", "#mpa_vJan25_CHOCOPhlAnSGB_202503\n#clade_name\trelative_abundance\nk__B\t100\n"
+    )
+    features = write(tmp_path, "f.tsv", "feature\ta\nx\t1\n")
+    config, _ = validate_config({"samples": "s.tsv", "profiles": "x", "profile": {"rank": "sgb"}})
+    for file in (str(metaphlan), str(features), str(tmp_path / "none.tsv")):
+        assert finished_problems(config, [file]) == []
+    assert finished_problems(config, []) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("biom2", "BIOM"), ("taxpasta", "taxpasta"), ("converted", "Kraken2"), ("kraken2", "Kraken2")]
+)
+def test_a_rank_that_a_profiler_has_not_is_not_offered(form: str, name: str, forms: dict[str, Path]) -> None:
+    with pytest.raises(InputError) as caught:
+        read_abundance(forms[form], "sgb")
+    (problem,) = caught.value.problems
+    assert problem.message == f"the profile has no rows of rank sgb: {name} has no SGBs"
+    assert problem.fix == "choose a rank that it has: kingdom, phylum, class, order, family, genus, species"
+
+
+def test_a_list_of_profiles_names_its_lines(
+    forms: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = write(tmp_path, "list.txt", f"{forms['kraken2']}\n\nnope.tsv\nnor this\n")
+    assert main(["merge", "--list", str(listed), "-o", str(tmp_path / "m.tsv")]) == 2
+    said = capsys.readouterr().err
+    for text in ("list.txt:3: 'nope.tsv' does not exist; correct the path", "list.txt:4: 'nor this' does not exist"):
+        assert text in said
+    listed.write_text("\n \n")
+    assert main(["merge", "--list", str(listed), "-o", str(tmp_path / "m.tsv")]) == 2
+    assert "list.txt: the list names no profile; write one path per line" in capsys.readouterr().err
+    listed.write_bytes(f"{forms['kraken2']}\r\n".encode())
+    assert main(["merge", "--list", str(listed), "-o", str(tmp_path / "m.tsv")]) == 0
+
+
+def test_check_says_once_what_finished_tables_lack(forms: dict[str, Path], tmp_path: Path) -> None:
+    samples = write(tmp_path, "samples.tsv", "sample\tsubject\trole\tday\ns1\tA\trecipient\t0\n")
+    for rank, expected in (("auto", []), ("sgb", ["the profiles are of BIOM, which has no SGBs"])):
+        config = {"samples": str(samples), "profiles": str(forms["biom2"]), "profile": {"rank": rank}}
+        found = check_all(config).problems
+        assert [problem.message for problem in found if problem.level == "error"] == expected
+        assert sum("are left out" in problem.message for problem in found) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ import pytest
 from microbiome.cli import main
 from microbiome.config import load_config
 from microbiome.config_keys import KEYS
+from microbiome.errors import InputError
 from microbiome.provenance import provenance, write_provenance
 from microbiome.provenance_check import DEPENDS, compare_provenance
+from microbiome.provenance_files import sha256_of
 
 PROFILE = "#mpa_vTest_1\n#SampleID\tA\n#clade_name\tclade_taxid\trelative_abundance\nk__B|t__SGB1\t2\t100.0\n"
 RECORD = "results/provenance.json"
@@ -36,7 +39,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "samples: samples.tsv\nunits: units.tsv\nseed: 7\nhost_index: host\n"
         "metaphlan: {database: db, index: mpa_vTest_1}\ndiversity: {alpha: [], beta: []}\n"
     )
-    digest = provenance_of("a.fq")
+    digest = sha256_of("a.fq")
     Path("results/qc/units/A.tsv").write_text(
         f"sample\tunit\tmate\tfile\tbytes\tsha256\treads\nA\tL1\t1\ta.fq\t9\t{digest}\t1\n"
     )
@@ -50,12 +53,6 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     write_provenance(provenance(load_config("config.yaml")), RECORD)
     return tmp_path
-
-
-def provenance_of(path: str) -> str:
-    from microbiome.provenance_files import sha256_of
-
-    return sha256_of(path)
 
 
 def found(**options: Any) -> list[str]:
@@ -103,7 +100,12 @@ def replaced(path: str, text: str) -> None:
         ),
         (
             lambda: Path("results/profiles/A_profile.tsv").unlink(),
-            "error: results/profiles/A_profile.tsv: is missing; it was among these results; start the workflow again",
+            "error: results/profiles/A_profile.tsv: is missing; it was among these results; the workflow makes it "
+            "again when it is asked for it: snakemake results/profiles/A_profile.tsv  followed by",
+        ),
+        (
+            lambda: Path("results/outcomes/rates.tsv").unlink(),
+            "error: results/outcomes/rates.tsv: is missing; it was among these results; start the workflow again (",
         ),
         (lambda: Path("results/report.html").unlink(), "error: results/report.html: is missing; start the workflow"),
         (
@@ -198,8 +200,9 @@ def test_from_another_folder(study: Path, monkeypatch: pytest.MonkeyPatch, capsy
         ('{"run": ', "error: results/provenance.json: not a record of provenance (Expecting value: "),
         (
             "[]",
-            "error: results/provenance.json: not a record of provenance (it lacks a part); start the",
+            "error: results/provenance.json: not a record of provenance (it lacks a part); remove it (rm results/prov",
         ),
+        ("[" * 200_000, "error: results/provenance.json: not a record of provenance (it is nested too deep); remove"),
     ],
 )
 def test_a_record_that_cannot_be_used(
@@ -208,6 +211,107 @@ def test_a_record_that_cannot_be_used(
     Path(RECORD).unlink() if text is None else Path(RECORD).write_text(text)
     assert main(["check", "--provenance", "results"]) == 2
     assert capsys.readouterr().err.startswith(said)
+
+
+def test_what_is_no_record_by_its_name_is_not_to_be_removed(study: Path) -> None:
+    Path("mine.json").write_text("{}")
+    with pytest.raises(
+        InputError, match=r"not a record .*; name the folder of results, or the file of that name in it$"
+    ):
+        compare_provenance("mine.json")
+    Path(RECORD).write_text("{}")
+    with pytest.raises(InputError, match=r"; remove it \(rm results/provenance\.json\) and start the workflow again"):
+        compare_provenance("results")
+
+
+def deep(levels: int) -> Any:
+    nested: Any = {}
+    for _ in range(levels):
+        nested = {"a": nested}
+    return nested
+
+
+VALUES: list[Any] = [None, 7, "x", [], {}, [1], ["x"], [None], [{}], {"a": 1}, True, 1.5, deep(800)]
+NO_SIZES: list[Any] = ["3", 3.0, -1, float("inf"), [], 10**30, True]
+NO_CHECKSUMS: list[Any] = [7, [1], {}]
+# Changes of one entry of a list of files.
+ENTRIES: list[dict[str, Any]] = [
+    *({"file": value} for value in (7, None, "", "\0", "/dev/zero", "a" * 5000, "\ud800", ["x"], "results", "/")),
+    *({"bytes": number} for number in NO_SIZES),
+    *({"sha256": digest} for digest in NO_CHECKSUMS),
+    *({name: value} for name in ("key", "sample", "there") for value in (7, None, [1], "\x1b[31m\nerror: y")),
+]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "microbiome",
+        "parameters",
+        "software",
+        "database",
+        "host_index",
+        "function_databases",
+        "inputs",
+        "results",
+        "run",
+    ],
+)
+def test_a_record_of_any_shape_gives_a_result_or_one_clear_error(study: Path, part: str) -> None:
+    record = json.loads(Path(RECORD).read_text())
+    good = record[part]
+    values = [*VALUES]
+    if isinstance(good, list):
+        entry = good[0] if good else record["inputs"][0]
+        values += [[entry | change] for change in ENTRIES] + [[{k: entry[k] for k in entry if k != "bytes"}]]
+    elif isinstance(good, dict):
+        some = list(good)[:6]
+        values += [good | {name: value} for name in some for value in VALUES]
+    if part == "database":
+        values += [{"name": "x", "files": [record["inputs"][0] | change]} for change in ENTRIES]
+    for value in values:
+        Path(RECORD).write_text(json.dumps(record | {part: value}))
+        lines, refusals = [], []
+        try:
+            lines = found()
+        except InputError as error:
+            refusals = list(error.problems)
+        assert len(refusals) <= 1, value
+        assert all("not a record of provenance (" in str(problem) for problem in refusals), value
+        assert all(line.isprintable() for line in lines), value
+        if value is None or isinstance(value, bool | float) or value == [1] or value == [{}]:
+            assert refusals, value
+
+
+@pytest.mark.parametrize("part", ["host_index", "function_databases", "database"])
+def test_a_folder_that_todays_configuration_does_not_name_is_not_walked_through(
+    study: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.loads(Path(RECORD).read_text())
+    entry = [{"file": "/usr", "bytes": 3, "sha256": None, "sha256_of_names_and_sizes": "0"}]
+    record[part] = {"name": record["database"]["name"], "files": entry} if part == "database" else entry
+    Path(RECORD).write_text(json.dumps(record))
+    walked: list[str] = []
+    monkeypatch.setattr("microbiome.provenance_check.described_folder", walked.append)
+    assert any(re.match(r"error: /usr: .*: is not named any more, but these results rest on it", x) for x in found())
+    Path("units.tsv").unlink()
+    found()
+    assert walked == []
+
+
+def test_a_result_that_may_not_be_read(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: object) -> str:
+        if str(path).endswith(("rates.tsv", "a.fq")):
+            raise PermissionError(13, "Permission denied")
+        return sha256_of(str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("microbiome.provenance_files.sha256_of", refused)
+        lines = found()
+    assert [line.split("; ")[0] for line in lines] == [
+        "error: a.fq: units: cannot be read",
+        "error: results/outcomes/rates.tsv: cannot be read",
+    ]
 
 
 def test_a_recorded_parameter_that_is_no_longer_known(study: Path) -> None:

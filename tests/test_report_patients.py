@@ -48,7 +48,9 @@ def tables(options: list[str]) -> data.Tables:
 @pytest.fixture(scope="module")
 def frames(tables: data.Tables) -> dict[str, PatientFrames]:
     subjects = people(tables)
-    return frames_of(tables, sample_table(tables, subjects))
+    return frames_of(
+        tables, sample_table(tables, subjects), subjects.loc[subjects["role"] != "donor", "subject"].tolist()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_strain_evidence_stands_beside_the_gain(options: list[str], tmp_path: Pa
     same = {"subject": "P1", "baseline_sample": "a0", "outcome": "engrafted"}
     write_table(pd.DataFrame([same | row for row in rows]).reindex(columns=header), resolved)
     tables = read(options, strain_resolved=str(resolved))
-    frames = frames_of(tables, sample_table(tables, people(tables)))["P1"]
+    frames = frames_of(tables, sample_table(tables, people(tables)), ["P1"])["P1"]
     evidence = frames.changes.set_index("taxon")
     assert evidence.loc["engrafted", ["strain_outcome", "donor_fraction"]].tolist() == ["donor", 0.9]
     assert pd.isna(evidence.loc["lost", "strain_outcome"])

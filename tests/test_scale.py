@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +27,7 @@ from microbiome.number_text import number_row, numbers_of
 from microbiome.outcomes import study_limits, tidy
 from microbiome.rates import rates
 from microbiome.repair import repair
+from microbiome.report.blocks import Figure
 from microbiome.simulate.panel import Panel, PanelParameters, simulate_panel
 from microbiome.stats import group_permutation
 from microbiome.table_text import table_pieces
@@ -319,3 +321,15 @@ def test_pairs_are_foretold_for_those_who_wait_first(trial: Panel) -> None:
     assert some.loc[~there, "note"].str.contains("--most-pairs 7").all()
     with pytest.raises(InputError, match="too few"):
         match_pairs(rows, trial.abundance, trial.study, model="logistic", most=-1)
+
+
+# --- report ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_figure_has_any_number_of_rows() -> None:
+    rows = pd.DataFrame({"x": range(6000)})
+    figure = Figure("key", "Title", "Caption.", alt.Chart(rows).mark_point().encode(x="x:Q"), rows, 6000, 0)
+    (values,) = figure.spec["datasets"].values()
+    assert [row["x"] for row in values] == list(range(6000))
+    with pytest.raises(alt.MaxRowsError):
+        figure.chart.to_dict()

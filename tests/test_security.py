@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from reliability import Recorder, cleaned
+from snakemake_runs import snakemake
 
 from microbiome.check import check
 
@@ -64,11 +65,6 @@ def simulated(folder: Path, output: str, words: str) -> dict[str, object]:
     return config
 
 
-def snakemake(repository: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--configfile", "config.yaml"]
-    return run(folder, *without_network(), *command, "--cores", "2", *words)
-
-
 def test_names_and_paths_of_a_study_from_profiles(tmp_path: Path, repository: Path, reliability: Recorder) -> None:
     """People, columns, groups, folders and the title are free text: everything in them is passed on as it stands."""
     size = "--donors 2 --donor-samples 1 --recipients 8 --placebo 0 --days 0 14 --sgbs 12 --seed 3"
@@ -94,7 +90,7 @@ def test_names_and_paths_of_a_study_from_profiles(tmp_path: Path, repository: Pa
         "report": {"title": HOSTILE},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
-    done = snakemake(repository, tmp_path)
+    done = snakemake(repository, tmp_path, before=without_network())
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert hacked(tmp_path) == []
@@ -124,7 +120,9 @@ def test_paths_of_a_study_from_fastq(tmp_path: Path, repository: Path, reliabili
         units.loc[0, column] = name
     units.to_csv(tmp_path / folder / "units.tsv", sep="\t", index=False)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
-    done = snakemake(repository, tmp_path, "results/profiles/merged.tsv", "results/qc/reads.tsv")
+    done = snakemake(
+        repository, tmp_path, "results/profiles/merged.tsv", "results/qc/reads.tsv", before=without_network()
+    )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert hacked(tmp_path) == []
@@ -159,7 +157,7 @@ def test_names_of_files_are_letters_digits_and_three_marks(
         found = [f"error: {problem}" for problem in problems if problem.column == column]
         assert found, (name, problems)
         said.append(found[0])
-    started = snakemake(repository, tmp_path / "0")
+    started = snakemake(repository, tmp_path / "0", before=without_network())
     assert started.returncode == 2, started.stderr
     assert "Nothing was started." in started.stderr
     assert hacked(tmp_path) == []

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from stats_golden import bounds, rates, read, same, values_of
 
-from microbiome.stats import Interval, cliffs_delta, difference_by_permutation, group_permutation, hodges_lehmann
+from microbiome.stats import Interval, cliff, cliffs_delta, difference_by_permutation, group_permutation, hodges_lehmann
+from microbiome.stats.cliff import cliffs_deltas
 
 EFFECTS = (cliffs_delta, difference_by_permutation, hodges_lehmann)
 NAN = math.nan
@@ -175,6 +176,38 @@ def test_when_a_permutation_interval_exists(first: int, second: int, bounded: bo
     found = difference_by_permutation(rng.random(first), rng.random(second))
     assert np.isfinite(bounds(found)).all() == bounded
     assert np.isnan(bounds(found)).all() != bounded
+
+
+def test_cliffs_delta_of_a_table_is_that_of_each_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    label = rng.choice([0.0, 1.0, NAN], 30, p=[0.5, 0.3, 0.2])
+    table = np.where(rng.random((30, 40)) < 0.2, NAN, rng.integers(0, 4, (30, 40)))
+    table[:, 0], table[:, 1] = NAN, np.where(label == 1, NAN, table[:, 1])
+    table[:, 2], table[:, 3] = 1.0, np.where(label == 1, 9, table[:, 3])
+    monkeypatch.setattr(cliff, "_CELLS", 30 * 7)
+    found = cliffs_deltas(label, table, 0.9)
+    for column, row in zip(table.T, found, strict=True):
+        one = cliffs_delta(column[label == 0], column[label == 1], 0.9)
+        np.testing.assert_allclose(row, [one.estimate, one.low, one.high], rtol=1e-12)
+    assert np.isnan(found[:2]).all()
+    assert found[2, 0] == 0
+    assert found[3, 0] == found[3, 2] == 1
+
+
+def test_cliffs_delta_with_other_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(6)
+    label, table = np.repeat([1.0, 0.0], [2, 80]), rng.integers(0, 30, (82, 3)).astype(float)
+    table[:2, 2] = 31
+    usual = cliffs_deltas(label, table, 0.95)
+    wide = cliffs_deltas(label, table, 0.95, np.array([NAN, 1.0, 1.0]))
+    np.testing.assert_array_equal(wide[0], usual[0])
+    for row in (usual[1], wide[1]):
+        assert -1 <= row[1] < row[0] < row[2] <= 1
+    assert wide[1, 1] < usual[1, 1]
+    assert wide[1, 2] > usual[1, 2]
+    # Groups that do not overlap have Wilson's bound of two in two, whatever their spread.
+    z2 = stats.norm.ppf(0.975) ** 2
+    assert wide[2] == pytest.approx([1, (2 - z2) / (2 + z2), 1])
 
 
 def test_groups_that_tell_nothing() -> None:

@@ -31,7 +31,6 @@ COPIES = {"copyfile", "copy", "copy2", "copytree", "move"}
 ALLOWED = {
     ("microbiome/files.py", "atomic_path"): "into what is no ordinary file, when everything is written",
     ("microbiome/database.py", "_locked"): "a lock without content",
-    ("microbiome/database.py", "_install_tree"): "a mark without content",
     ("microbiome/download.py", "_fetch_once"): "a part that is continued; it is renamed when its checksum is right",
     ("workflow/scripts/remove_host.py", "remove_host"): "into the temporary path of whole, which it is given",
     ("workflow/scripts/humann_sample.py", "write_profile"): "into the scratch folder of a run",
@@ -223,6 +222,18 @@ def test_the_file_of_a_living_writer_stays(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     write_text("third\n", target)
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_what_was_killed_before_its_first_byte_is_removed_later(tmp_path: Path) -> None:
+    old, new, held = (tmp_path / f".t.tsv.{letter * 8}.part" for letter in "abc")
+    for path in (old, new, held):
+        path.touch()
+    for path in (old, held):
+        os.utime(path, (time.time() - 90,) * 2)
+    with held.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        write_text("x\n", tmp_path / "t.tsv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([new.name, held.name, "t.tsv"])
 
 
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

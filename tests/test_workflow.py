@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from snakemake_runs import command, must_run, snakemake
 
 from microbiome.config import load_config
 from microbiome.tables import READS
@@ -42,20 +43,6 @@ TABLES = (
     "association/*.tsv",
     "config.json",
 )
-
-
-def snakemake(
-    repository: Path, folder: Path, *arguments: str, config: str = "config.yaml"
-) -> subprocess.CompletedProcess[str]:
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--configfile", config, "--cores", "2"]
-    return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-
-
-def must_run(repository: Path, folder: Path, *arguments: str, config: str = "config.yaml") -> str:
-    done = snakemake(repository, folder, *arguments, config=config)
-    text = done.stdout + done.stderr
-    assert done.returncode == 0, text
-    return text
 
 
 def contents(results: Path) -> dict[str, str]:
@@ -173,6 +160,7 @@ def test_provenance_of_a_run_from_fastq(finished: tuple[Path, str]) -> None:
     results = folder / "results"
     made = {str(path.relative_to(folder)) for path in results.rglob("*") if path.is_file()}
     apart = ("logs", "benchmarks", "figures", "lists", "reads", "qc/multiqc_data", "config.json", "provenance.json")
+    apart = (*apart, ".microbiome.lock")
     apart = tuple(f"results/{name}" for name in (*apart, "report.html"))
     assert {name for name in made if not name.startswith(apart)} == {entry["file"] for entry in record["results"]}
     checked = ["microbiome", "check", "--provenance", "results", "--config", "config.yaml"]
@@ -218,9 +206,9 @@ def test_killed_in_the_middle_and_started_again(
     # Nothing of this may matter.
     for name, value in (("TZ", "Asia/Tokyo"), ("LC_ALL", "C"), ("PYTHONHASHSEED", "77"), ("TMPDIR", str(tmp_path))):
         monkeypatch.setenv(name, value)
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--cores", "3", "--configfile", "config.yaml"]
+    started = command(repository, "--cores", "3")
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(started, cwd=folder, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 120
         while len(re.findall(r"\d+ of \d+ steps", (folder / "log").read_text())) < 12:
             assert process.poll() is None, (folder / "log").read_text()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from snakemake_runs import must_run
 
 from microbiome.cli import main
 from microbiome.function.contributions import contributions
@@ -33,13 +34,6 @@ DATABASES = ["--nucleotide", "trial/function/nucleotide", "--protein", "trial/fu
 MAPS = ["--reactions", "trial/function/reactions.tsv", "--pathways", "trial/function/pathways.tsv"]
 
 
-def snakemake(repository: Path, folder: Path, *words: str) -> str:
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--configfile", "config.yaml"]
-    done = subprocess.run([*command, "--cores", "2", *words], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None, repository: Path) -> Path:
     """Return a folder with seven samples, one of them too shallow, after HUMAnN with the profiles of the workflow.
@@ -55,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None, repo
     config |= {"host_index": "", "metaphlan": {"database": "trial/function/metaphlan", "index": INDEX}}
     config["function"]["prescreen"] = True
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    snakemake(repository, folder, *TARGETS)
+    must_run(repository, folder, *TARGETS)
     return folder
 
 
@@ -228,7 +222,7 @@ def test_finished_tables_take_the_place_of_humann(finished: Path, repository: Pa
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     names = ("ec", "pathway", "rates_ec", "contributions_pathway")
-    said = snakemake(repository, tmp_path, *(f"results/function/{name}.tsv" for name in names))
+    said = must_run(repository, tmp_path, *(f"results/function/{name}.tsv" for name in names))
     assert "HUMAnN" not in said.split("Building DAG", 1)[-1]
     for name in ("ec", "ec_stratified", "pathway"):
         target = tmp_path / "results" / "function" / f"{name}.tsv"

@@ -19,6 +19,7 @@ import pytest
 import yaml
 from profiler_databases import Reference, reference, write_kraken2, write_sourmash
 from reliability import Recorder, cleaned
+from snakemake_runs import must_run
 
 from microbiome.check import check
 from microbiome.check_profilers import profiler_tools
@@ -73,13 +74,6 @@ def configure(folder: Path, name: str, **given: object) -> str:
     return f"{name}.yaml"
 
 
-def snakemake(repository: Path, folder: Path, config: str, *targets: str) -> str:
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--configfile", config, "--cores", "2"]
-    done = subprocess.run([*command, *targets], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 def assert_true(folder: Path, made: Reference, results: Path, most: float) -> None:
     """Compare the profiles with what the reads were drawn from: the same species, in the same parts of the DNA."""
     truth = pd.read_csv(folder / "trial" / "truth" / "abundance.tsv", sep="\t", index_col=0).T
@@ -120,14 +114,14 @@ def assert_finished(results: Path, profiler: str, name: str, database: str) -> N
 def with_kraken2(trial: tuple[Path, Reference], repository: Path) -> str:
     """Run everything with Kraken2; return what was said."""
     folder, _ = trial
-    return snakemake(repository, folder, configure(folder, "kraken2", **KRAKEN2, host_index="trial/host/host"))
+    return must_run(repository, folder, config=configure(folder, "kraken2", **KRAKEN2, host_index="trial/host/host"))
 
 
 @pytest.fixture(scope="module")
 def with_sourmash(trial: tuple[Path, Reference], repository: Path) -> str:
     """Run everything with sourmash; return what was said."""
     folder, _ = trial
-    return snakemake(repository, folder, configure(folder, "sourmash", **SOURMASH))
+    return must_run(repository, folder, config=configure(folder, "sourmash", **SOURMASH))
 
 
 def test_kraken2_from_fastq_to_the_report(trial: tuple[Path, Reference], with_kraken2: str) -> None:
@@ -163,7 +157,7 @@ def test_finished_tables_of_a_profiler_are_a_way_in(
     folder, _ = trial
     given: dict[str, object] = {"units": "", "profiles": "results_sourmash/profiles/*.csv"}
     config = configure(folder, "finished", **given, profile={"taxonomy": "sourmash_db/lineages.csv"})
-    snakemake(repository, folder, config, "results_finished/qc/reads.tsv", "results_finished/outcomes/rates.tsv")
+    must_run(repository, folder, "results_finished/qc/reads.tsv", "results_finished/outcomes/rates.tsv", config=config)
     one, other = (
         read_abundance(folder / name / "profiles" / "merged.tsv").dropna()
         for name in ("results_finished", "results_sourmash")
@@ -220,7 +214,7 @@ def test_bracken_follows_where_the_database_has_its_file(
     section = {"database": str(database), "threshold": 3}
     config = configure(folder, "bracken", profiler="kraken2", kraken2=section)
     wanted = [f"results_bracken/profiles/{sample}_profile.tsv" for sample in ("D01-1", SHALLOW)]
-    snakemake(repository, folder, config, *wanted)
+    must_run(repository, folder, *wanted, config=config)
     profile, shallow = (read_metaphlan(folder / path) for path in wanted)
     assert profile.database == "bracken:with_bracken"
     table = pd.read_csv(folder / "results_bracken" / "profiles" / "D01-1.bracken.tsv", sep="\t")
@@ -267,6 +261,25 @@ def test_pairs_in_one_file_are_those_in_two(trial: tuple[Path, Reference], repos
     assert done.returncode == 1
     assert "odd.fastq.gz: a read has no mate" in done.stderr
     assert not (tmp_path / "x.kreport").exists()
+
+
+def test_a_size_of_kmers_that_the_database_has_not_is_named(
+    trial: tuple[Path, Reference], repository: Path, tmp_path: Path
+) -> None:
+    folder, _ = trial
+    words = ["--sample", "D01-1", "--min-reads", "10", "--database", str(folder / "sourmash_db" / "genomes.zip")]
+    words += ["--ksize", "21", "--table", str(tmp_path / "x.csv"), "--counts", str(tmp_path / "y.tsv")]
+    script = str(repository / "workflow" / "scripts" / "sourmash_sample.py")
+    reads = str(folder / "trial" / "fastq" / "D01-1_L1_R1.fastq.gz")
+    done = subprocess.run(
+        [sys.executable, script, *words, "--reads", reads], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: sample D01-1: the database has no sketches with these ksize, scaled and molecule; set sourmash.ksize "
+        "and sourmash.scaled to those of the database"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 QUIET = '#!/bin/sh\nif [ "$1" = --version ] || [ "$1" = -v ]; then echo version 2.1.3; fi\nexit 0\n'

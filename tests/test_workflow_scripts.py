@@ -6,28 +6,31 @@ import argparse
 import bz2
 import gzip
 import hashlib
-import importlib.util
 import io
 import random
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from plain_tables import rows_of
+from tool_runs import how_it_ended
+from workflow_scripts import load
 
 from microbiome.metaphlan import read_abundance, read_metaphlan
 
 
-def load(repository: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, repository / "workflow" / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+def test_cells_of_a_table_are_taken_as_they_stand(tmp_path: Path) -> None:
+    """A file may be called anything that a table can hold."""
+    names = ['"a b.fastq.gz', 'a "b" c', "a\u2028b", "a\x85b\x1cc", ""]
+    lines = ["file\treads", *(f"{name}\t{number}" for number, name in enumerate(names))]
+    path = tmp_path / "table.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert rows_of(path) == [{"file": name, "reads": str(number)} for number, name in enumerate(names)]
+    path.write_text("file\treads\n", encoding="utf-8")
+    assert rows_of(path) == []
 
 
 def fastq(names: list[str], length: int = 80) -> bytes:
@@ -277,7 +280,7 @@ class TestProfileSample:
         self, module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "r.fastq.gz").write_bytes(gzip.compress(fastq(["a", "b"]) + fastq(["c"], 50)))
-        monkeypatch.setattr(module.subprocess, "run", None)
+        monkeypatch.setattr(subprocess, "run", None)
         words = f"--sample S --reads {tmp_path}/r.fastq.gz --min-reads 3 --database db --index mpa_vTest_1"
         words += f" --profile {tmp_path}/p.tsv --sam {tmp_path}/s.sam.bz2 --counts {tmp_path}/c.tsv -- --min_mapq_val 5"
         monkeypatch.setattr(sys, "argv", ["profile_sample.py", *words.split()])
@@ -404,3 +407,8 @@ class TestRarefyReads:
         assert self.draw(module, tmp_path, given, 4, *words) == (1, b"", {})
         assert capsys.readouterr().err.startswith("error: sample S: ")
         assert not (tmp_path / "counts.tsv").exists()
+
+
+def test_what_colours_a_terminal_is_left_out_of_a_message() -> None:
+    said = "\x1b[31m[Error]\x1b[0m \x1b[Kno index\x1b[?25h\nbye\n"
+    assert how_it_ended("tool", 3, said).startswith("tool ended with exit code 3 ([Error] no index); ")

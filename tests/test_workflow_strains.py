@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from snakemake_runs import must_run
 
 from microbiome.strains.clade_table import STRAINPHLAN_CLADES
 from microbiome.strains.tables import STRAIN_DISTANCES, STRAIN_SHARED
@@ -19,13 +20,6 @@ pytestmark = pytest.mark.tools
 
 BESIDE = [f"results/strains/strainphlan_{name}.tsv" for name in ("distances", "clades", "thresholds", "shared")]
 ALLELES = "results/strains/distances.tsv"
-
-
-def snakemake(repository: Path, folder: Path, config: str, *targets: str) -> str:
-    command = ["snakemake", "--snakefile", str(repository / "Snakefile"), "--configfile", config, "--cores", "2"]
-    done = subprocess.run([*command, *targets], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def write_config(folder: Path, name: str, **strains: object) -> str:
@@ -49,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None, repo
     words = f"simulate --output trial --reads --seed 7 {size} {marked} {quiet}"
     subprocess.run(["microbiome", *words.split()], cwd=folder, check=True, capture_output=True)
     config = write_config(folder, "config.yaml", strainphlan=True)
-    return folder, snakemake(repository, folder, config, *BESIDE, ALLELES)
+    return folder, must_run(repository, folder, *BESIDE, ALLELES, config=config)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +157,7 @@ def test_parts_make_the_same_table(finished: tuple[Path, str], repository: Path)
     folder = finished[0]
     whole = read_result(folder / ALLELES, STRAIN_DISTANCES)
     config = write_config(folder, "parts.yaml", strainphlan=True, parts=2)
-    said = snakemake(repository, folder, config, ALLELES)
+    said = must_run(repository, folder, ALLELES, config=config)
     assert "distances between strains, part 2 of 2" in said
     key = list(STRAIN_DISTANCES.key)
     parts = read_result(folder / ALLELES, STRAIN_DISTANCES)
@@ -176,7 +170,7 @@ def test_strainphlan_as_the_method(finished: tuple[Path, str], repository: Path)
     clades = pd.read_csv(folder / BESIDE[1], sep="\t").set_index("taxon")
     chosen = clades.index[clades["status"] == "tree"][0]
     config = write_config(folder, "trees.yaml", method="strainphlan", clades=[chosen])
-    snakemake(repository, folder, config, ALLELES)
+    must_run(repository, folder, ALLELES, config=config)
     table = read_result(folder / ALLELES, STRAIN_DISTANCES)
     assert set(table["taxon"]) == {chosen}
     assert set(table["method"]) == {"ngd"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from microbiome.associate.tables import ASSOCIATIONS
+from microbiome.lazy import lazy
 
 if TYPE_CHECKING:
     from microbiome.associate.analysis import associate
@@ -12,10 +13,4 @@ if TYPE_CHECKING:
 __all__ = ["ASSOCIATIONS", "associate"]
 
 
-def __getattr__(name: str) -> object:
-    """Import the analysis when it is asked for: the declaration of its table is needed more often."""
-    if name == "associate":
-        from microbiome.associate.analysis import associate
-
-        return associate
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, {"associate": "analysis"})

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from microbiome.among import among_subjects, nobody_among
 from microbiome.associate.choices import Options, Rows
 from microbiome.associate.depth import depth_comments
 from microbiome.associate.families import DEFAULT_FAMILY, corrected, family_problems, reach
@@ -19,11 +20,10 @@ from microbiome.associate.plan import SUBJECTS, features_of, option_problems, ta
 from microbiome.associate.predictors import DAY, Predictor, covariate_columns, predictor, strata_of
 from microbiome.associate.subject_level import Settings
 from microbiome.associate.tables import ASSOCIATIONS
-from microbiome.compare.among import among_subjects, nobody_among
-from microbiome.compare.groups import donor_sets, left_out, subject_columns
 from microbiome.errors import Problem, raise_problems
 from microbiome.molecules import Measured, join
 from microbiome.study import Study
+from microbiome.subject_groups import donor_sets, left_out, subject_columns
 from microbiome.taxa.frames import as_declared
 from microbiome.taxa.groups import cautions
 from microbiome.visits import analysis_samples

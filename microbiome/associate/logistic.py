@@ -35,9 +35,7 @@ class LogisticFits:
     ratio: np.ndarray
 
 
-def logistic_fits(
-    y: np.ndarray, x: np.ndarray, place: int, level: float = 0.95, firth: bool = True, known: np.ndarray | None = None
-) -> LogisticFits:
+def logistic_fits(y: np.ndarray, x: np.ndarray, place: int, level: float = 0.95, firth: bool = True) -> LogisticFits:
     r"""Fit :math:`\operatorname{logit} P(y = 1) = X \beta` to many sets of data of one size.
 
     Firth's penalised likelihood :math:`\ell^*(\beta) = \ell(\beta) + \tfrac12 \log |X' W X|`,
@@ -58,15 +56,18 @@ def logistic_fits(
         Of the bounds.
     firth
         Whether to penalise.
-    known
-        **fit x subject**: False leaves a subject out (its numbers must be finite).
 
     References
     ----------
     Firth, Biometrika 80:27 (1993), 10.1093/biomet/80.1.27; Heinze & Schemper, Stat Med 21:2409 (2002),
     10.1002/sim.1047.
     """
-    w = np.ones(y.shape) if known is None else known.astype(float)
+    w = np.ones(y.shape)
+    if x.strides[0] == 0 and len(y):
+        # Groups, and strata of groups: who is alike in x counts together, and fits alike in that are one.
+        y, x, w, same = _together(y, x[0], w)
+    else:
+        same = np.arange(len(y))
     model = _Model(y, x, w, firth)
     free = np.arange(x.shape[2])
     beta, top, converged = model.fit(np.zeros((len(y), x.shape[2])), free)
@@ -77,8 +78,21 @@ def logistic_fits(
     half = float(stats.chi2.ppf(level, 1)) / 2
     bounds = [_bound(model, beta, top, half, place, rest, sign) for sign in (-1, 1)]
     bad = ~converged
-    out = [np.where(bad, np.nan, side) for side in (beta[:, place], *bounds, np.maximum(2 * (top - without), 0))]
+    out = [np.where(bad, np.nan, side)[same] for side in (beta[:, place], *bounds, np.maximum(2 * (top - without), 0))]
     return LogisticFits(*out)
+
+
+def _together(y: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the data with one row per kind of subject: share with 1, x, number; and the fit that each fit equals."""
+    kinds, kind = np.unique(x, axis=0, return_inverse=True)
+    if 2 * len(kinds) > len(x):  # A number, and not groups.
+        return y, np.broadcast_to(x, (len(y), *x.shape)), w, np.arange(len(y))
+    member = (kind.reshape(-1, 1) == np.arange(len(kinds))).astype(float)
+    count, ones = w @ member, (w * y) @ member
+    _, first, same = np.unique(np.column_stack([count, ones]), axis=0, return_index=True, return_inverse=True)
+    count, ones = count[first], ones[first]
+    share = np.divide(ones, count, out=np.zeros_like(ones), where=count > 0)
+    return share, np.broadcast_to(kinds, (len(share), *kinds.shape)), count, same.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -93,10 +107,10 @@ class _Model:
 
     def likelihood(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the (penalised) log-likelihood, the probabilities and the information."""
-        eta = np.einsum("bnp,bp->bn", self.x, beta)
+        eta = (self.x @ beta[:, :, np.newaxis])[:, :, 0]
         pi = special.expit(eta)
         value = (self.w * (self.y * eta - np.logaddexp(0, eta))).sum(axis=1)
-        information = np.einsum("bnp,bn,bnq->bpq", self.x, self.w * pi * (1 - pi), self.x)
+        information = (self.x * (self.w * pi * (1 - pi))[:, :, np.newaxis]).transpose(0, 2, 1) @ self.x
         if self.firth:
             sign, log_det = np.linalg.slogdet(information)
             value = value + np.where(sign > 0, 0.5 * log_det, -np.inf)
@@ -114,9 +128,9 @@ class _Model:
             residual = self.w * (self.y - pi)
             if self.firth:
                 inverse = np.linalg.inv(information + eye)
-                hat = self.w * pi * (1 - pi) * np.einsum("bnp,bpq,bnq->bn", self.x, inverse, self.x)
+                hat = self.w * pi * (1 - pi) * ((self.x @ inverse) * self.x).sum(axis=2)
                 residual = residual + hat * (0.5 - pi)
-            score = np.einsum("bnp,bn->bp", self.x[:, :, free], residual)
+            score = (residual[:, np.newaxis, :] @ self.x)[:, 0, free]
             inner = information[:, free][:, :, free] + eye[np.ix_(free, free)]
             step = np.linalg.solve(inner, score[:, :, np.newaxis])[:, :, 0]
             size = np.abs(step).max(axis=1)

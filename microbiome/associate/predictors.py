@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from microbiome.compare.groups import group_labels, no_such_column, ordered
-from microbiome.diversity.factors import as_groups
 from microbiome.errors import Problem
+from microbiome.subject_groups import as_groups, group_labels, no_such_column, ordered
 
 __all__ = ["DAY", "Predictor", "covariate_columns", "predictor", "strata_of"]
 
@@ -79,9 +78,9 @@ def predictor(
         A column of the subjects table, ``donor``, ``day``, or a comparison such as ``irae_grade>=3``, which makes the
         groups yes and no. A column of more than two different numbers is a number, any other makes groups.
     table
-        As :func:`microbiome.compare.groups.subject_columns` returns it.
+        As :func:`microbiome.subject_groups.subject_columns` returns it.
     donors
-        As :func:`microbiome.compare.groups.donor_sets` returns them.
+        As :func:`microbiome.subject_groups.donor_sets` returns them.
     problems
         Added to.
     group_order

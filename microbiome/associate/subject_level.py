@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from microbiome.associate.permute import RankTests, rank_tests
-from microbiome.stats import cliffs_delta
+from microbiome.stats.cliff import cliffs_deltas
 
 __all__ = ["Settings", "cells", "correlated", "group_notes", "grouped", "untested", "words"]
 
@@ -145,14 +145,15 @@ def grouped(x: np.ndarray, y: np.ndarray, settings: Settings) -> pd.DataFrame:
     else:
         tests = rank_tests(x[:, np.newaxis], y, settings.permutations, settings.seed, groups=True)
         found = pd.DataFrame(cells(tests, settings)).assign(method="permutation", effect_name="cliffs_delta")
-        deltas = [_delta(x, column, settings.level) for column in y.T]
-        found[["effect", "ci_low", "ci_high"]] = pd.DataFrame(deltas, index=found.index, columns=["e", "l", "h"])
+        small = sizes.min(axis=1)
+        lopsided = _lopsided(small, sizes.max(axis=1))
+        df = np.where(lopsided & (small > 1), small - 1, np.nan)
+        found[["effect", "ci_low", "ci_high"]] = cliffs_deltas(x, y, settings.level, df)
         n = sizes.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.sqrt((n + 1) / (3.0 * sizes.prod(axis=1)))
         none = np.isnan(found["p_value"].to_numpy())
         found["scale"] = np.where(none | ~np.isfinite(scale), np.nan, scale)
-        lopsided = _lopsided(sizes.min(axis=1), sizes.max(axis=1))
         name = np.where(lopsided, "feng_cliff, t of the smaller group", "feng_cliff").astype(object)
         found["interval"] = words(found["ci_low"].notna().to_numpy(), name)
         found["note"] = untested(none, n, 3)
@@ -198,13 +199,3 @@ def _lopsided(small: np.ndarray, large: np.ndarray) -> np.ndarray:
     3 subjects against 21 with many equal values: .81 instead of .95; with those of the smaller group .98.
     """
     return np.asarray((small < _SMALL) & (large >= _TIMES * small))
-
-
-def _delta(x: np.ndarray, column: np.ndarray, level: float) -> tuple[float, float, float]:
-    there = ~np.isnan(column) & ~np.isnan(x)
-    ranks, label = stats.rankdata(column[there]), x[there]
-    small, large = sorted([int((label == 0).sum()), int((label == 1).sum())])
-    if small > 1 and _lopsided(np.array(small), np.array(large)):
-        level = 2 * float(stats.t.cdf(stats.t.ppf((1 + level) / 2, small - 1), small + large - 2)) - 1
-    found = cliffs_delta(ranks[label == 0], ranks[label == 1], level)
-    return found.estimate, found.low, found.high

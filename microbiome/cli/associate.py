@@ -38,30 +38,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _tables(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--profile",
-        nargs="+",
-        action=options.Files,
-        default=[],
-        metavar="FILE",
-        help="MetaPhlAn tables, or one TSV of feature x sample: the table called taxa",
-    )
-    parser.add_argument(
-        "--rank",
-        default="auto",
-        choices=["auto", "sgb", "species", "genus", "family", "order", "class", "phylum", "kingdom"],
-        help="rows of a MetaPhlAn table to use",
-    )
-    parser.add_argument(
-        "--no-close", dest="close", action="store_false", help="do not close abundances to 1 over the classified part"
-    )
-    parser.add_argument(
-        "--features",
-        nargs="+",
-        default=[],
-        metavar="NAME=FILE",
-        help="tables of measurements (TSV): sample and features; subject, day and features; or feature and samples",
-    )
+    options.profile_files(parser, "MetaPhlAn tables, or one TSV of feature x sample: the table called taxa")
+    options.rank(parser, "rows of a MetaPhlAn table to use")
+    options.no_close(parser, "do not close abundances to 1 over the classified part")
+    options.measurements(parser)
     parser.add_argument(
         "--with",
         dest="others",
@@ -81,13 +61,10 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 
 
 def _questions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--by",
-        nargs="+",
-        default=[],
-        metavar="COLUMN",
-        help="columns of the subjects table (words make groups, more than two numbers are a number), donor, day (over "
-        "all samples), or comparisons such as 'irae_grade>=3'",
+    options.by(
+        parser,
+        "columns of the subjects table (words make groups, more than two numbers are a number), donor, day (over all "
+        "samples), or comparisons such as 'irae_grade>=3'",
     )
     parser.add_argument(
         "--at",
@@ -116,13 +93,7 @@ def _questions(parser: argparse.ArgumentParser) -> None:
     )
     options.detection(parser)
     options.among(parser)
-    parser.add_argument(
-        "--group-order",
-        nargs="+",
-        default=[],
-        metavar="GROUP",
-        help="groups in order, the reference first; by default no, placebo, control, then by the alphabet",
-    )
+    options.group_order(parser)
 
 
 def _tests(parser: argparse.ArgumentParser) -> None:
@@ -150,7 +121,7 @@ def _tests(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="random permutations where not all are tried; 0 takes p from t",
     )
-    parser.add_argument("--level", type=float, default=0.95, metavar="LEVEL", help="confidence level")
+    options.confidence(parser)
     parser.add_argument(
         "--family",
         nargs="+",
@@ -161,8 +132,8 @@ def _tests(parser: argparse.ArgumentParser) -> None:
 
 
 def _associate(arguments: argparse.Namespace) -> None:
+    from microbiome.among import parse_among
     from microbiome.associate import associate
-    from microbiome.compare.among import parse_among
     from microbiome.study import read_study
     from microbiome.tsv import write_table
 

@@ -41,20 +41,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "without a name no groups",
     )
     options.among(parser)
-    parser.add_argument(
-        "--group-order",
-        nargs="+",
-        default=[],
-        metavar="GROUP",
-        help="groups in order, the reference first; by default no, placebo, control, then by the alphabet",
-    )
+    options.group_order(parser)
     parser.add_argument(
         "--interval",
         default="clopper_pearson",
         choices=["clopper_pearson", "wilson"],
         help="interval of a proportion: exact, or Wilson's score",
     )
-    parser.add_argument("--level", type=float, default=0.95, metavar="LEVEL", help="confidence level")
+    options.confidence(parser)
     parser.add_argument(
         "--evaluable",
         action="store_true",
@@ -105,11 +99,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _response(arguments: argparse.Namespace) -> None:
+    from microbiome.among import parse_among
     from microbiome.clinical.assessments import assess, best_responses
     from microbiome.clinical.best import Rules
     from microbiome.clinical.lesions import lesion_problems
     from microbiome.clinical.response import clinical_response
-    from microbiome.compare.among import parse_among
     from microbiome.errors import Problem, raise_problems
     from microbiome.tables import LESIONS, SAMPLES, SUBJECTS
     from microbiome.tsv import parse_table, write_table

@@ -45,11 +45,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="count from day 0 what was measured later: biased (immortal time), and labelled so in every row",
     )
     options.among(parser)
-    parser.add_argument(
-        "--group-order", nargs="+", default=[], metavar="GROUP", help="groups and levels in order, the reference first"
-    )
+    options.group_order(parser, "groups and levels in order, the reference first")
     parser.add_argument("--strata", metavar="COLUMN", help="compare within these groups of subjects, such as a centre")
-    parser.add_argument("--level", type=float, default=0.95, metavar="LEVEL", help="confidence level")
+    options.confidence(parser)
     parser.add_argument(
         "--curves", metavar="FILE", help="also write the Kaplan-Meier curves (TSV) with numbers at risk"
     )
@@ -58,9 +56,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _groups(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--by", nargs="+", default=[], metavar="COLUMN", help="columns of the subjects table that make groups"
-    )
+    options.by(parser, "columns of the subjects table that make groups")
     parser.add_argument(
         "--times", nargs="+", type=float, default=[365], metavar="DAY", help="days at which survival is told"
     )
@@ -96,15 +92,8 @@ def _predictors(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="columns of it; without, the usual rates or else all numbers",
     )
-    parser.add_argument(
-        "--profile",
-        nargs="+",
-        action=options.Files,
-        default=[],
-        metavar="FILE",
-        help="profile whose taxa are predictors, one at a time",
-    )
-    parser.add_argument("--rank", default="auto", help="rows of a MetaPhlAn profile to use")
+    options.profile_files(parser, "profile whose taxa are predictors, one at a time")
+    options.rank(parser, "rows of a MetaPhlAn profile to use")
     parser.add_argument("--taxa", nargs="+", default=[], metavar="TAXON", help="taxa of it; all when not given")
     parser.add_argument(
         "--prevalence",
@@ -153,8 +142,8 @@ def _predictors(parser: argparse.ArgumentParser) -> None:
 
 
 def _survival(arguments: argparse.Namespace) -> None:
+    from microbiome.among import parse_among
     from microbiome.clinical.survival_command import Request, survival_command
-    from microbiome.compare.among import parse_among
     from microbiome.tsv import write_table
 
     request = Request(

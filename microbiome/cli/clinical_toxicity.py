@@ -49,7 +49,7 @@ def _tables(parser: argparse.ArgumentParser, events_required: bool) -> None:
         "--threshold", type=int, default=3, metavar="GRADE", help="a worst grade of at least this is severe"
     )
     options.among(parser)
-    parser.add_argument("--level", type=float, default=0.95, help="confidence level of the intervals")
+    options.confidence(parser, "confidence level of the intervals")
 
 
 def _add_toxicity(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,28 +65,13 @@ def _add_toxicity(subparsers: argparse._SubParsersAction[argparse.ArgumentParser
         "the donors is tested, by presence and by abundance; what cannot be tested says why.",
     )
     _tables(parser, events_required=False)
-    parser.add_argument(
-        "--by",
-        nargs="+",
-        default=[],
-        metavar="COLUMN",
-        help="columns of the subjects table that make groups (cohort, arm, ...), or treatment; donor and donor_cluster "
-        "are added where doses and profiles are given",
+    options.by(
+        parser,
+        "columns of the subjects table that make groups (cohort, arm, ...), or treatment; donor and donor_cluster are "
+        "added where doses and profiles are given",
     )
-    parser.add_argument(
-        "--profile",
-        nargs="+",
-        action=options.Files,
-        default=[],
-        metavar="FILE",
-        help="profiles with the donors' samples, for their taxa",
-    )
-    parser.add_argument(
-        "--rank",
-        default="auto",
-        choices=["auto", "sgb", "species", "genus", "family", "order", "class", "phylum", "kingdom"],
-        help="rows of a MetaPhlAn table to use; auto is sgb, or species where the table has no SGBs",
-    )
+    options.profile_files(parser, "profiles with the donors' samples, for their taxa")
+    options.rank(parser)
     options.detection(parser)
     parser.add_argument(
         "--taxon",
@@ -122,13 +107,7 @@ def _add_time(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "Kaplan-Meier, which takes deaths for the end of follow-up and overstates it. Needs os_days and os_event.",
     )
     _tables(parser, events_required=True)
-    parser.add_argument(
-        "--by",
-        nargs="+",
-        default=[],
-        metavar="COLUMN",
-        help="columns of the subjects table that make groups, donor, donor_cluster or treatment",
-    )
+    options.by(parser, "columns of the subjects table that make groups, donor, donor_cluster or treatment")
     options.output(parser)
 
 
@@ -255,7 +234,7 @@ def _time(arguments: argparse.Namespace) -> None:
 
 def _given(frames: dict[str, pd.DataFrame | None], arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what both analyses take; frames that are not given are left to the default."""
-    from microbiome.compare.among import parse_among
+    from microbiome.among import parse_among
 
     shared = {name: getattr(arguments, name) for name in ("by", "treatment_kind")}
     tables = {name: frame for name, frame in frames.items() if frame is not None}

@@ -84,25 +84,19 @@ def _common(parser: argparse.ArgumentParser, by_required: bool) -> None:
     )
     options.among(parser)
     options.doses(parser, required=False)
-    parser.add_argument(
-        "--group-order",
-        nargs="+",
-        default=[],
-        metavar="GROUP",
-        help="groups in order, the reference first; by default no, placebo, control, then by the alphabet",
-    )
+    options.group_order(parser)
     parser.add_argument(
         "--interval",
         default="logit_t",
         choices=_INTERVALS,
         help="interval of the mean of a group; percentile and bca miss too often with fewer than 30 subjects",
     )
-    parser.add_argument("--level", type=float, default=0.95, metavar="LEVEL", help="confidence level")
+    options.confidence(parser)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
+    from microbiome.among import parse_among
     from microbiome.compare import compare, read_rates
-    from microbiome.compare.among import parse_among
     from microbiome.tables import DOSES, SAMPLES, SUBJECTS
     from microbiome.tsv import read_table, write_table
 
@@ -127,8 +121,8 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _trajectories(arguments: argparse.Namespace) -> None:
+    from microbiome.among import parse_among
     from microbiome.compare import read_rates, trajectories
-    from microbiome.compare.among import parse_among
     from microbiome.tables import DOSES, SUBJECTS
     from microbiome.tsv import read_table, write_table
 

@@ -78,7 +78,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         metavar="NAME",
         help="outcomes of functions to look at",
     )
-    parser.add_argument("--no-close", dest="close", action="store_false", help="do not close to 1 over the functions")
+    options.no_close(parser, "do not close to 1 over the functions")
     options.output(parser)
 
 

@@ -26,21 +26,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "with the reason. With more than two tables each two of them. Cells must be measurements, but their values do "
         "not matter.",
     )
-    parser.add_argument(
-        "--features",
-        nargs="+",
-        default=[],
-        metavar="NAME=FILE",
-        help="tables of measurements (TSV): sample and features; subject, day and features; or feature and samples",
-    )
-    parser.add_argument(
-        "--profile",
-        nargs="+",
-        action=options.Files,
-        default=[],
-        metavar="FILE",
-        help="profiles, joined as the table called taxa",
-    )
+    options.measurements(parser)
+    options.profile_files(parser, "profiles, joined as the table called taxa")
     parser.add_argument(
         "--leave-out",
         nargs="+",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from microbiome.config_keys import RANKS
 from microbiome.errors import InputError
 from microbiome.files import open_text
 
@@ -15,10 +16,17 @@ __all__ = [
     "Parser",
     "add_command",
     "among",
+    "by",
+    "confidence",
     "detection",
     "doses",
+    "group_order",
+    "measurements",
+    "no_close",
     "output",
     "profile",
+    "profile_files",
+    "rank",
     "reads",
     "repair",
     "samples",
@@ -107,27 +115,43 @@ def output(parser: argparse.ArgumentParser, what: str = "table (TSV)") -> None:
 
 
 def profile(parser: argparse.ArgumentParser) -> None:
-    """Add ``--profile`` and how it is read."""
-    parser.add_argument(
-        "--profile",
+    """Add ``--profile``, which must be given, and how it is read."""
+    profile_files(
+        parser,
+        "MetaPhlAn tables (single or merged, plain or .gz) or those of another profiler (docs/profilers.md), or one "
+        "TSV or BIOM table of feature x sample",
         required=True,
+    )
+    rank(parser)
+    no_close(parser, "do not close abundances to 1 over the classified part; MetaPhlAn percentages are divided by 100")
+
+
+def profile_files(parser: argparse.ArgumentParser, what: str, required: bool = False) -> None:
+    """Add ``--profile`` alone."""
+    parser.add_argument("--profile", required=required, nargs="+", action=Files, default=[], metavar="FILE", help=what)
+
+
+def rank(
+    parser: argparse.ArgumentParser,
+    what: str = "rows of a MetaPhlAn table to use; auto is sgb, or species where the table has no SGBs",
+) -> None:
+    """Add ``--rank``."""
+    parser.add_argument("--rank", default="auto", choices=RANKS, help=what)
+
+
+def no_close(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--no-close``."""
+    parser.add_argument("--no-close", dest="close", action="store_false", help=what)
+
+
+def measurements(parser: argparse.ArgumentParser) -> None:
+    """Add ``--features``."""
+    parser.add_argument(
+        "--features",
         nargs="+",
-        action=Files,
-        metavar="FILE",
-        help="MetaPhlAn tables (single or merged, plain or .gz) or those of another profiler (docs/profilers.md), or "
-        "one TSV or BIOM table of feature x sample",
-    )
-    parser.add_argument(
-        "--rank",
-        default="auto",
-        choices=["auto", "sgb", "species", "genus", "family", "order", "class", "phylum", "kingdom"],
-        help="rows of a MetaPhlAn table to use; auto is sgb, or species where the table has no SGBs",
-    )
-    parser.add_argument(
-        "--no-close",
-        dest="close",
-        action="store_false",
-        help="do not close abundances to 1 over the classified part; MetaPhlAn percentages are divided by 100",
+        default=[],
+        metavar="NAME=FILE",
+        help="tables of measurements (TSV): sample and features; subject, day and features; or feature and samples",
     )
 
 
@@ -159,6 +183,24 @@ def among(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN=VALUE",
         help="only subjects with these values of the subjects table, such as arm=fmt",
     )
+
+
+def by(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--by`` for any number of columns; `what` says which."""
+    parser.add_argument("--by", nargs="+", default=[], metavar="COLUMN", help=what)
+
+
+def group_order(
+    parser: argparse.ArgumentParser,
+    what: str = "groups in order, the reference first; by default no, placebo, control, then by the alphabet",
+) -> None:
+    """Add ``--group-order``."""
+    parser.add_argument("--group-order", nargs="+", default=[], metavar="GROUP", help=what)
+
+
+def confidence(parser: argparse.ArgumentParser, what: str = "confidence level") -> None:
+    """Add ``--level``."""
+    parser.add_argument("--level", type=float, default=0.95, metavar="LEVEL", help=what)
 
 
 def detection(parser: argparse.ArgumentParser) -> None:

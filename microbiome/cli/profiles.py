@@ -16,8 +16,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "merge",
         _merge,
         "merge profiles into one",
-        "Merge MetaPhlAn tables (3.x to 4.2, single or merged, plain or .gz) into one: the union of the clades, 0 "
-        "where a table lacks one. Tables of different databases are refused. Values are those of "
+        "Merge profiles into one, such as MetaPhlAn tables (3.x to 4.2, single or merged, plain or .gz): the union of "
+        "the clades, 0 where a table lacks one. Tables of different databases are refused. Values are those of "
         "merge_metaphlan_tables.py. Kraken2 reports, Bracken tables, tables of sourmash gather, of taxpasta and BIOM "
         "are told by their content.",
     )
@@ -55,14 +55,25 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _merge(arguments: argparse.Namespace) -> None:
-    from microbiome.errors import InputError
+    from pathlib import Path
+
+    from microbiome.errors import InputError, Problem, raise_problems
     from microbiome.files import open_text
     from microbiome.metaphlan import merge_files
+    from microbiome.number_text import lines_of
     from microbiome.profilers import read_taxonomy
 
     paths = list(arguments.profile)
     if arguments.list:
-        paths += [line for line in open_text(arguments.list).splitlines() if line.strip()]
+        lines = [(number, line) for number, line in enumerate(lines_of(open_text(arguments.list)), 1) if line.strip()]
+        raise_problems(
+            Problem(f"{line!r} does not exist", "correct the path, or remove the line", arguments.list, number)
+            for number, line in lines
+            if not Path(line).exists()
+        )
+        if not lines and not paths:
+            raise InputError(Problem("the list names no profile", "write one path per line", arguments.list))
+        paths += [line for _, line in lines]
     if not paths:
         raise InputError("no profile was given; name at least one profile, or --list FILE")
     taxonomy = read_taxonomy(arguments.taxonomy) if arguments.taxonomy else None

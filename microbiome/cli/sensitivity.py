@@ -71,7 +71,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _sensitivity(arguments: argparse.Namespace) -> None:
-    from microbiome.compare.among import parse_among
+    from microbiome.among import parse_among
     from microbiome.depth import study_limits
     from microbiome.evidence import evidence_for
     from microbiome.metaphlan import read_abundance

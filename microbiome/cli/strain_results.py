@@ -37,12 +37,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         metavar="TSV",
         help="output of `microbiome outcomes`, of which the taxa that did not engraft and the limits are taken",
     )
-    parser.add_argument(
-        "--profile",
-        nargs="+",
-        action=options.Files,
-        metavar="FILE",
-        help="instead of --outcomes: MetaPhlAn tables, or one TSV of feature x sample; SGBs where there are any",
+    options.profile_files(
+        parser, "instead of --outcomes: MetaPhlAn tables, or one TSV of feature x sample; SGBs where there are any"
     )
     options.detection(parser)
     options.reads(parser)

@@ -24,13 +24,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     _outcomes(parser)
     options.subjects(parser)
     _by(parser)
-    parser.add_argument(
-        "--profile",
-        nargs="+",
-        action=options.Files,
-        metavar="FILE",
-        help="MetaPhlAn tables, to join species, genus and family",
-    )
+    options.profile_files(parser, "MetaPhlAn tables, to join species, genus and family")
     parser.add_argument(
         "--rank",
         choices=["species", "genus", "family", "order", "class", "phylum"],

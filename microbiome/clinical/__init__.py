@@ -7,8 +7,9 @@ survival stay in theirs, whose names they have: :func:`microbiome.clinical.survi
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from microbiome.lazy import lazy
 
 if TYPE_CHECKING:
     from microbiome.clinical.assessments import assess, best_responses
@@ -45,7 +46,4 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy(__name__, _MODULES)

@@ -11,8 +11,8 @@ from microbiome.clinical.irecist import ImmuneJudged, best_immune, judge_immune,
 from microbiome.clinical.lesions import Visit, lesion_problems, visits_of
 from microbiome.clinical.recist import Judged, judge
 from microbiome.clinical.response_tables import ASSESSMENTS, BEST_RESPONSES
-from microbiome.compare.checks import as_table
 from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.validation import as_table
 
 __all__ = ["CRITERIA", "assess", "best_responses", "plain_response"]
 

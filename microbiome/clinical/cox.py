@@ -13,10 +13,10 @@ from microbiome.clinical.endpoints import Clock, Cohort, clock, cohort, latest
 from microbiome.clinical.predictors import SCALES, TRANSFORMS, Values, cut_in_two, values_at
 from microbiome.clinical.survival_groups import Prepared, log_warnings, prepare
 from microbiome.clinical.survival_tables import CLINICAL_SURVIVAL, ENDPOINTS
-from microbiome.compare.checks import as_table
-from microbiome.compare.groups import no_such_column
 from microbiome.compare.material import Row
 from microbiome.errors import Problem, raise_problems
+from microbiome.subject_groups import no_such_column
+from microbiome.validation import as_table
 
 __all__ = ["cox"]
 

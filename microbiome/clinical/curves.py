@@ -9,8 +9,8 @@ import pandas as pd
 from microbiome.clinical.kaplan_meier import kaplan_meier
 from microbiome.clinical.survival_groups import prepare
 from microbiome.clinical.survival_tables import SURVIVAL_CURVES
-from microbiome.compare.checks import as_table
 from microbiome.compare.material import Row
+from microbiome.validation import as_table
 
 __all__ = ["curves"]
 

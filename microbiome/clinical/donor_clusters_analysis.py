@@ -17,9 +17,9 @@ from microbiome.clinical.donor_clusters_kernels import (
 )
 from microbiome.clinical.donor_clusters_profiles import donor_profiles
 from microbiome.clinical.toxicity_tables import DONOR_CLUSTER_CHOICE, DONOR_CLUSTERS
-from microbiome.compare.checks import as_table
 from microbiome.errors import Problem, raise_problems
 from microbiome.seeds import stream
+from microbiome.validation import as_table
 
 __all__ = ["donor_clusters"]
 

@@ -10,8 +10,8 @@ from microbiome.clinical.response import clinical_response
 from microbiome.clinical.response_tables import CLINICAL
 from microbiome.clinical.survival import survival
 from microbiome.clinical.survival_tables import ENDPOINTS
-from microbiome.compare.checks import as_table
 from microbiome.errors import InputError, Problem, collecting, raise_problems
+from microbiome.validation import as_table
 
 __all__ = ["clinical_overview"]
 

@@ -12,9 +12,8 @@ import pandas as pd
 
 from microbiome.clinical.cox_parts import Term
 from microbiome.clinical.endpoints import Clock
-from microbiome.compare.groups import no_such_column, ordered
-from microbiome.diversity.factors import as_groups
 from microbiome.errors import Problem
+from microbiome.subject_groups import as_groups, no_such_column, ordered
 from microbiome.visits import visits
 
 __all__ = ["SCALES", "TRANSFORMS", "Values", "cut_in_two", "make_term", "sampled", "values_at"]

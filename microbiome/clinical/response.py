@@ -13,10 +13,10 @@ from microbiome.clinical.proportions import compare_proportions
 from microbiome.clinical.response_groups import EVERYBODY, Part, grouped, response_problems
 from microbiome.clinical.response_known import BENEFIT_DAYS, counts, disagreeing, remarks, response_rates
 from microbiome.clinical.response_tables import CLINICAL_RESPONSE, QUANTITIES, TEST_METHODS
-from microbiome.compare.checks import as_table
 from microbiome.errors import Problem, raise_problems
 from microbiome.stats.intervals import proportion_interval
 from microbiome.stats.multiplicity import benjamini_hochberg
+from microbiome.validation import as_table
 
 __all__ = ["COMPARED", "INTERVALS", "clinical_response"]
 

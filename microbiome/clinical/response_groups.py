@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from microbiome.compare.among import among_subjects
+from microbiome.among import among_subjects
 from microbiome.compare.checks import order_problems
-from microbiome.compare.groups import group_labels, left_out, ordered, subject_columns
 from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.subject_groups import group_labels, left_out, ordered, subject_columns
 from microbiome.tables import SUBJECTS
 from microbiome.validation import check_key
 

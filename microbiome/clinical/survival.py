@@ -12,11 +12,11 @@ from microbiome.clinical.kaplan_meier import Estimate, kaplan_meier, quantile, r
 from microbiome.clinical.log_rank import log_rank, log_rank_permutation
 from microbiome.clinical.survival_groups import Grouped, prepare
 from microbiome.clinical.survival_tables import CLINICAL_SURVIVAL
-from microbiome.compare.checks import as_table
 from microbiome.compare.material import Row, joined
 from microbiome.errors import Problem
 from microbiome.seeds import stream
 from microbiome.stats import benjamini_hochberg
+from microbiome.validation import as_table
 
 __all__ = ["survival"]
 

@@ -15,9 +15,9 @@ from microbiome.clinical.endpoints import AFTER_FMT, endpoint_problems, endpoint
 from microbiome.clinical.predictors import cut_in_two, sampled, values_at
 from microbiome.clinical.survival import survival
 from microbiome.clinical.survival_groups import prepare
-from microbiome.compare.groups import no_such_column
 from microbiome.errors import Problem, collecting, raise_problems
 from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
+from microbiome.subject_groups import no_such_column
 from microbiome.tables import RATE_NAMES, SAMPLES, SUBJECTS, Column, Table
 from microbiome.tsv import parse_table, read_result
 

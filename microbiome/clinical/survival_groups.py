@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from microbiome.among import among_subjects
 from microbiome.clinical.endpoints import (
     Clock,
     Cohort,
@@ -20,9 +21,8 @@ from microbiome.clinical.endpoints import (
     patients,
 )
 from microbiome.clinical.survival_tables import SURVIVAL_INTERVALS
-from microbiome.compare.among import among_subjects
-from microbiome.compare.groups import group_labels, ordered, subject_columns
 from microbiome.errors import Problem, raise_problems
+from microbiome.subject_groups import group_labels, ordered, subject_columns
 
 __all__ = ["EVERYBODY", "Grouped", "Prepared", "log_warnings", "prepare"]
 
@@ -72,7 +72,7 @@ class Prepared:
     Parameters
     ----------
     subjects
-        By subject (:func:`microbiome.compare.groups.subject_columns`): the patients that are analysed.
+        By subject (:func:`microbiome.subject_groups.subject_columns`): the patients that are analysed.
     endpoints
         Those to analyse.
     problems

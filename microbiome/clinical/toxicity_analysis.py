@@ -24,8 +24,9 @@ from microbiome.clinical.toxicity_rows import joined, untestable
 from microbiome.clinical.toxicity_tables import CLINICAL_TOXICITY
 from microbiome.clinical.toxicity_taxa import taxon_rows
 from microbiome.clinical.toxicity_tests import SEVERAL
-from microbiome.compare.checks import as_table
 from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.subject_groups import group_labels, subject_columns
+from microbiome.validation import as_table
 
 __all__ = ["donor_roles", "settings_problems", "toxicity", "treatment_labels"]
 
@@ -197,8 +198,6 @@ def _labels(
     problems: list[Problem],
 ) -> dict[str, pd.Series]:
     """Return the groups of each factor asked for (with doses, donors and clusters are looked at in any case)."""
-    from microbiome.compare.groups import group_labels, subject_columns
-
     table = subject_columns(subjects)
     found = {}
     for name in dict.fromkeys(by):

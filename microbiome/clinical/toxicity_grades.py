@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from microbiome.compare.among import among_subjects
-from microbiome.compare.groups import donor_sets, subject_columns
+from microbiome.among import among_subjects
 from microbiome.errors import Problem
+from microbiome.subject_groups import donor_sets, subject_columns
 from microbiome.tables import DOSES, SUBJECTS, TOXICITIES, TREATMENTS
 from microbiome.tsv import missing_columns
 from microbiome.validation import did_you_mean

@@ -12,8 +12,8 @@ from microbiome.clinical.toxicity_donor import donor_row
 from microbiome.clinical.toxicity_grades import Recipients, ToxicitySettings
 from microbiome.clinical.toxicity_rows import Row, outcome_reason, tested, untestable
 from microbiome.clinical.toxicity_tests import fisher_test
-from microbiome.compare.groups import ordered
 from microbiome.stats import TestResult, group_permutation, proportion_interval
+from microbiome.subject_groups import ordered
 
 __all__ = ["EVERYBODY", "factor_rows", "group_rows", "odds_ratio"]
 

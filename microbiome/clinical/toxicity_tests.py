@@ -214,7 +214,7 @@ class _Question(NamedTuple):
 
 
 # Thousands of taxa have few different numbers of donors with them, and few patterns of ties.
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=256)
 def _null(
     question: _Question, outcome: bytes, donors: bytes, levels: tuple[float, ...], number: tuple[int, ...]
 ) -> tuple[np.ndarray, bool]:
@@ -223,7 +223,7 @@ def _null(
     received = np.frombuffer(donors, dtype=bool).reshape(question.shape)
     design = restrict(np.repeat(np.arange(len(number)), number))
     value = np.array(levels)
-    size = max(1, _BLOCK // max(1, len(y) * len(y)))
+    size = max(1, _BLOCK // max(question.shape))
     found = [
         _statistics(y, received, value[rows[start : start + size]], question)
         for rows in design.pieces(question.permutations, question.seed)
@@ -236,8 +236,13 @@ def _statistics(y: np.ndarray, received: np.ndarray, values: np.ndarray, questio
     """Return the statistic of each arrangement (row) of the donors' values."""
     if question.statistic == "groups":
         return _explained(y, received, values, int(values.max()) + 1, question.several)
-    exposed = exposure(received, values, question.several)
-    return _delta(y > 0, exposed) if question.statistic == "delta" else _squared(y, exposed)
+    if question.statistic == "delta":
+        severe = (y > 0).astype(float)
+        if (received.sum(axis=1) == 1).all():
+            # Recipients of a donor are exposed alike: they count together.
+            return _delta(severe @ received, (1 - severe) @ received, values)
+        return _delta(severe, 1 - severe, exposure(received, values, question.several))
+    return _squared(y, exposure(received, values, question.several))
 
 
 def _squared(y: np.ndarray, exposed: np.ndarray) -> np.ndarray:
@@ -250,13 +255,21 @@ def _squared(y: np.ndarray, exposed: np.ndarray) -> np.ndarray:
         return np.where(spread > scale, (centred @ own) ** 2 / spread, 0.0)
 
 
-def _delta(severe: np.ndarray, exposed: np.ndarray) -> np.ndarray:
-    """Return the size of Cliff's delta for each row of exposures."""
-    first, second = exposed[:, ~severe], exposed[:, severe]
+def _delta(severe: np.ndarray, others: np.ndarray, exposed: np.ndarray) -> np.ndarray:
+    """Return the size of Cliff's delta for each row of exposures, each had by so many severe and so many others."""
+    order = np.argsort(exposed, axis=1)
+    ordered = np.take_along_axis(exposed, order, axis=1)
     # Means over several donors differ by rounding where they are equal.
-    tie = 1e-12 * np.abs(exposed).max(axis=1)[:, np.newaxis, np.newaxis]
-    apart = second[:, :, np.newaxis] - first[:, np.newaxis]
-    return np.abs((apart > tie).mean(axis=(1, 2)) - (apart < -tie).mean(axis=(1, 2)))
+    tie = 1e-12 * np.abs(exposed).max(axis=1, keepdims=True)
+    apart = np.diff(ordered, axis=1) > tie
+    edge, place = np.ones((len(exposed), 1), dtype=bool), np.arange(exposed.shape[1])
+    first = np.maximum.accumulate(np.where(np.hstack([edge, apart]), place, 0), axis=1)
+    last = np.where(np.hstack([apart, edge]), place, exposed.shape[1])
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    before = np.hstack([np.zeros((len(exposed), 1)), np.cumsum(others[order], axis=1)])
+    below, upto = np.take_along_axis(before, first, axis=1), np.take_along_axis(before, last + 1, axis=1)
+    pairs = severe.sum() * others.sum()
+    return np.asarray(np.abs((severe[order] * (below + upto)).sum(axis=1) / pairs - 1))
 
 
 def _explained(y: np.ndarray, received: np.ndarray, codes: np.ndarray, groups: int, several: str) -> np.ndarray:

@@ -24,9 +24,9 @@ from microbiome.clinical.toxicity_grades import (
 from microbiome.clinical.toxicity_incidence import CENSORED, COMPETING, EVENT, cumulative_incidence
 from microbiome.clinical.toxicity_rows import joined
 from microbiome.clinical.toxicity_tables import CURVE_METHODS, TOXICITY_CURVES
-from microbiome.compare.checks import as_table
-from microbiome.compare.groups import donor_sets, ordered
 from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.subject_groups import donor_sets, group_labels, ordered, subject_columns
+from microbiome.validation import as_table
 
 __all__ = ["cumulative_incidence", "late_problems", "time_to_toxicity"]
 
@@ -219,8 +219,6 @@ def _labels(
     problems: list[Problem],
 ) -> dict[str, pd.Series]:
     """Return the groups of each factor asked for."""
-    from microbiome.compare.groups import group_labels, subject_columns
-
     table, sets = subject_columns(subjects), donor_sets(doses)
     found = {}
     for name in dict.fromkeys(by):

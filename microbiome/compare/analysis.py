@@ -9,18 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from microbiome.compare.among import among_subjects, mixed_doses, nobody_among
-from microbiome.compare.checks import as_table, option_problems, order_problems, rate_names, table_problems
-from microbiome.compare.groups import (
-    confounding,
-    depth_sentences,
-    donor_sets,
-    few_donors,
-    group_labels,
-    left_out,
-    ordered,
-    subject_columns,
-)
+from microbiome.among import among_subjects, mixed_doses, nobody_among
+from microbiome.compare.checks import option_problems, order_problems, rate_names, table_problems
 from microbiome.compare.material import (
     Pair,
     Row,
@@ -36,8 +26,19 @@ from microbiome.compare.pooled import pooled_row
 from microbiome.compare.subject import overall_row, subject_row
 from microbiome.compare.tables import COMPARE, COMPARE_METHODS
 from microbiome.errors import Problem, raise_problems
+from microbiome.repair import depth_sentences
 from microbiome.stats import benjamini_hochberg
 from microbiome.strains.rate_tables import STRAIN_RATES
+from microbiome.subject_groups import (
+    confounding,
+    donor_sets,
+    few_donors,
+    group_labels,
+    left_out,
+    ordered,
+    subject_columns,
+)
+from microbiome.validation import as_table
 from microbiome.visits import empty_window, subject_means
 
 __all__ = ["compare"]
@@ -184,7 +185,8 @@ def _never(grouped: pd.DataFrame, everyone: pd.Series, subjects: pd.DataFrame) -
     # Donors stand in the subjects table, too; who is of an arm was meant to be followed.
     if "arm" in subjects:
         planned = subjects.loc[subjects["arm"].notna(), "subject"]
-        absent = [str(name) for name in planned if name not in set(grouped["subject"])]
+        followed = set(grouped["subject"])
+        absent = [str(name) for name in planned if name not in followed]
         found += [f"of an arm, and without a post sample or a group: {', '.join(absent)}"] if absent else []
     return found
 

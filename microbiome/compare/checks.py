@@ -1,4 +1,4 @@
-"""Checks that the comparisons share, and their rows as a declared table."""
+"""Checks that the comparisons share."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from microbiome.compare.groups import no_such_column
-from microbiome.compare.material import Row
 from microbiome.compare.tables import COMPARE_METHODS
 from microbiome.errors import Problem
 from microbiome.strains.rate_tables import STRAIN_RATE_NAMES
-from microbiome.tables import RATE_NAMES, Table
-from microbiome.validation import typed
+from microbiome.subject_groups import no_such_column
+from microbiome.tables import RATE_NAMES
 
-__all__ = ["INTERVALS", "as_table", "option_problems", "order_problems", "rate_names", "table_problems"]
+__all__ = ["INTERVALS", "option_problems", "order_problems", "rate_names", "table_problems"]
 
 #: Intervals of a mean (:func:`microbiome.stats.intervals.mean_interval`).
 INTERVALS = ("logit_t", "t", "percentile", "bca")
@@ -85,14 +83,3 @@ def order_problems(group_order: Sequence[str], groups: Sequence[str]) -> list[Pr
         for name in group_order
         if name not in groups
     ]
-
-
-def as_table(rows: list[Row], table: Table) -> pd.DataFrame:
-    """Return rows as a declared table: all its columns, cells that a row lacks or that are NaN missing."""
-    columns = {}
-    index = pd.RangeIndex(len(rows))
-    for column in table.columns:
-        cells = [row.get(column.name) for row in rows]
-        cells = [None if cell is None or cell != cell else cell for cell in cells]
-        columns[column.name] = typed(cells, column.kind, index)
-    return pd.DataFrame(columns, index=index)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from microbiome.compare.groups import no_such_column
-from microbiome.diversity.factors import as_groups
 from microbiome.errors import Problem
 from microbiome.strains.rate_tables import STRAIN_RATE_COUNTS, STRAIN_RATES
+from microbiome.subject_groups import as_groups, no_such_column
 from microbiome.tables import OUTCOME_NAMES, RATES
 from microbiome.visits import Analysis
 
@@ -61,7 +60,7 @@ class Settings:
     window
         First and last day, where not all days count.
     donors
-        Donors of each subject that received any (:func:`microbiome.compare.groups.donor_sets`); None where not known.
+        Donors of each subject that received any (:func:`microbiome.subject_groups.donor_sets`); None where not known.
     nobody
         Why no subject is left to be compared; empty where there are some.
     """
@@ -192,7 +191,7 @@ def covariate_columns(
     names
         Columns of `subjects` or, where it has none of that name, of `samples`.
     subjects
-        By subject (:func:`microbiome.compare.groups.subject_columns`).
+        By subject (:func:`microbiome.subject_groups.subject_columns`).
     samples
         The samples table; None without.
     problems

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from microbiome.compare.among import among_subjects, nobody_among
-from microbiome.compare.checks import as_table, option_problems, order_problems, rate_names, table_problems
-from microbiome.compare.groups import donor_sets, few_donors, group_labels, left_out, ordered, subject_columns
+from microbiome.among import among_subjects, nobody_among
+from microbiome.compare.checks import option_problems, order_problems, rate_names, table_problems
 from microbiome.compare.material import Row, is_fraction, joined, rate_values
 from microbiome.compare.tables import TRAJECTORIES
 from microbiome.errors import Problem, raise_problems
 from microbiome.stats import mean_interval
+from microbiome.subject_groups import donor_sets, few_donors, group_labels, left_out, ordered, subject_columns
+from microbiome.validation import as_table
 from microbiome.visits import visits
 
 __all__ = ["trajectories"]

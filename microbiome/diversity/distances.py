@@ -13,7 +13,7 @@ import skbio
 
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.files import open_text, write_pieces
-from microbiome.number_text import number_row, numbers_of
+from microbiome.number_text import lines_of, number_of, number_row, numbers_of
 from microbiome.tsv import write_table
 
 __all__ = ["read_distances", "read_metric", "write_distances"]
@@ -92,9 +92,9 @@ def read_distances(path: str | Path) -> skbio.DistanceMatrix:
         distances of one pair that differ by more than 1e-9 (relative to the larger, or to 1).
     """
     name = str(path)
-    lines = [(number, line) for number, line in enumerate(open_text(path).split("\n"), start=1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(lines_of(open_text(path)), start=1) if line.strip()]
     first = next((place for place, (_, line) in enumerate(lines) if not line.startswith("#")), len(lines))
-    lines = [(number, line.rstrip("\r")) for number, line in lines[first:]]
+    lines = lines[first:]
     if not lines:
         raise InputError(Problem("the file is empty", "make it with `microbiome beta`", name))
     top, header = lines[0]
@@ -148,15 +148,16 @@ def read_distances(path: str | Path) -> skbio.DistanceMatrix:
     raise_problems(problems)
     numbers = [number for number, _ in lines[1:]]
     raise_problems(_shape_problems(values, ids, numbers, name))
-    # In place: what is symmetric to 1e-9 is made so, and stays as it is where it was.
+    # In place: what is symmetric to 1e-9 is made so, and stays as it is where it was. By the difference: the sum of
+    # two very large numbers is none.
     for at in range(len(ids)):
-        values[at, at:] = values[at:, at] = (values[at, at:] + values[at:, at]) / 2
+        values[at, at:] = values[at:, at] = values[at, at:] + (values[at:, at] - values[at, at:]) / 2
     return skbio.DistanceMatrix(values, ids)
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return number_of(text)
     except ValueError:
         return np.nan
 

@@ -14,8 +14,9 @@ from microbiome.config_keys import SAMPLE_CHOICES
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.response import responder
 from microbiome.study import Study
+from microbiome.subject_groups import as_groups
 
-__all__ = ["aligned", "as_factor", "as_groups", "samples_of", "untestable", "with_subjects"]
+__all__ = ["aligned", "as_factor", "samples_of", "untestable", "with_subjects"]
 
 logger = logging.getLogger(__name__)
 
@@ -121,12 +122,6 @@ def aligned(distances: skbio.DistanceMatrix, samples: pd.DataFrame, columns: Seq
     if without:
         logger.warning("%d samples have no distances and are left out: %s", len(without), ", ".join(map(str, without)))
     return samples.iloc[[position[sample] for sample in ids]]
-
-
-def as_groups(column: pd.Series) -> pd.Series:
-    """Return the values of a column as names of groups, None where it is empty."""
-    text = column.astype(object)
-    return text.where(text.notna() & (text != ""), None).map(str, na_action="ignore")
 
 
 def as_factor(column: pd.Series, continuous: bool, problems: list[Problem]) -> tuple[pd.Series, bool]:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import skbio
 
-from microbiome.diversity.factors import aligned, as_factor, as_groups, untestable
+from microbiome.diversity.factors import aligned, as_factor, untestable
 from microbiome.diversity.ordination import gower
 from microbiome.diversity.squares import between_groups, between_groups_of_values, dispersions, regression
 from microbiome.diversity.tables import PERMANOVA
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.stats.permutations import Design, restrict
+from microbiome.subject_groups import as_groups
 
 __all__ = ["permanova"]
 

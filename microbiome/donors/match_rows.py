@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from microbiome.compare.groups import no_such_column
 from microbiome.donors.match_folds import JOIN
 from microbiome.donors.names import sgb_id
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.study import Study
+from microbiome.subject_groups import no_such_column
 from microbiome.triads import checked_detection, triads
 from microbiome.visits import analysis_samples
 

@@ -5,8 +5,9 @@ Functions are imported from their modules when first used: the declarations of t
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from microbiome.lazy import lazy
 
 if TYPE_CHECKING:
     from microbiome.molecules.fates import from_outcomes, from_rates
@@ -50,7 +51,4 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy(__name__, _MODULES)

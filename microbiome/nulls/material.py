@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from microbiome.diversity.factors import as_groups, with_subjects
+from microbiome.diversity.factors import with_subjects
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.repair import Repaired
 from microbiome.study import Study
+from microbiome.subject_groups import as_groups
 
 __all__ = ["Material", "dose_products", "groups_of", "material", "strata_of"]
 

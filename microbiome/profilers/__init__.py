@@ -7,7 +7,7 @@ What comes after does not know which profiler it was.
 
 from __future__ import annotations
 
-from microbiome.profilers.recognise import has_clades, parse_profile, profile_format
+from microbiome.profilers.recognise import has_clades, parse_profile, profile_format, profiler_in
 from microbiome.profilers.taxonomy import Taxonomy, read_taxonomy
 
-__all__ = ["Taxonomy", "has_clades", "parse_profile", "profile_format", "read_taxonomy"]
+__all__ = ["Taxonomy", "has_clades", "parse_profile", "profile_format", "profiler_in", "read_taxonomy"]

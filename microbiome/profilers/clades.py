@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from microbiome.errors import Problem, raise_problems
 from microbiome.metaphlan_format import ParsedTable
+from microbiome.validation import shown
 
-__all__ = ["PREFIXES", "Place", "clade_name", "profile_of", "sample_name"]
+__all__ = ["PREFIXES", "Place", "bare_name", "clade_name", "name_problems", "profile_of", "sample_name"]
 
 #: Prefix of each rank that a lineage may have here, by the words that taxonomies use. What is below a species counts
 #: as that species, and a kingdom within a domain is passed over: MetaPhlAn's kingdoms are domains.
@@ -62,8 +64,30 @@ def clade_name(prefix: str, name: str) -> str:
 
     A prefix that the name has already (GTDB: ``s__Blautia_A wexlerae``, ``d__Bacteria``) is taken off first.
     """
-    bare = re.sub(r"^[a-z]__", "", name.strip())
-    return prefix + re.sub(r"[\s|]+", "_", bare)
+    return prefix + re.sub(r"[\s|]+", "_", bare_name(name))
+
+
+def bare_name(name: str) -> str:
+    """Return a name without the prefix of its rank; empty where there is nothing else (``s__``)."""
+    return re.sub(r"^[a-z]__", "", name.strip())
+
+
+def name_problems(samples: Sequence[str], file: str) -> list[Problem]:
+    """Return what is wrong with names of samples: empty, white space around them, or what cannot be printed.
+
+    A tab or a line break in a name would break every table that the name is written to.
+    """
+    problems: list[Problem] = []
+    for place, name in enumerate(samples, start=1):
+        if not name.strip():
+            problems.append(Problem(f"sample {place} has no name", "name it", file, value=name))
+        elif name != name.strip():
+            message = f"the sample name {shown(name)} has extra white space"
+            problems.append(Problem(message, f"write {shown(name.strip())}", file, value=name))
+        elif not name.isprintable():
+            message = f"the sample name {shown(name)} has a tab, a line break or an invisible character"
+            problems.append(Problem(message, "rename the sample", file, value=name))
+    return problems
 
 
 def sample_name(file: str) -> str:
@@ -107,7 +131,19 @@ def profile_of(
         The amounts are reads, of which the profile keeps the number (of one sample only).
     threshold
         A clade with less than this in a sample is left out of it; what it had stays in the clades above.
+
+    Raises
+    ------
+    InputError
+        For names of samples that no table can hold (:func:`name_problems`), and amounts whose sum is no number.
     """
+    problems = name_problems(samples, file)
+    problems += [
+        Problem(f"the amounts of sample {name!r} are too large to be added up", "correct them", file, value=name)
+        for name, whole in zip(samples, total, strict=True)
+        if not np.isfinite(whole)
+    ]
+    raise_problems(problems)
     amounts: dict[tuple[str, ...], np.ndarray] = {}
     ids: dict[tuple[str, ...], str] = {}
     for place, values in rows:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from microbiome.errors import InputError, Problem
+from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.files import open_text, write_text
 from microbiome.metaphlan_format import READS_COLUMN, ParsedTable
+from microbiome.profilers.clades import name_problems
 from microbiome.profilers.kraken2 import parse_bracken, read_report, report_profile
 from microbiome.profilers.recognise import parse_profile, profile_format
 from microbiome.profilers.sourmash import parse_gather
@@ -82,6 +83,16 @@ def convert_profile(path: str | Path, origin: Origin | None = None) -> tuple[Par
     """
     origin = origin or Origin()
     file, kind = str(path), profile_format(path)
+    raise_problems(name_problems([origin.sample] if origin.sample else [], "--sample"))
+    if not origin.threshold >= 0 or origin.threshold == np.inf:
+        message = f"the threshold is {origin.threshold:g}"
+        raise InputError(Problem(message, "give a number of reads, 0 or more", column="--threshold"))
+    if kind == "features" and Path(file).exists():
+        text = open_text(path)
+        if text.strip():
+            # Of an empty file the reader of MetaPhlAn tables says more.
+            fix = "give a Kraken2 report, a table of Bracken, of `sourmash gather` (CSV), of taxpasta (TSV), or BIOM"
+            raise InputError(Problem("not a profile that is read here", fix, file))
     reads, comments = _profiled(origin.profiled)
     if origin.report and kind != "bracken":
         raise InputError(Problem("a report goes with the table of Bracken only", "leave out --report", file))
@@ -120,10 +131,17 @@ def _profiled(path: str) -> tuple[int | None, list[str]]:
 
 
 def _stopped_above(table: ParsedTable) -> float:
-    """Return the percentage that is in the top clades and in no species; 0 where it is nothing but rounding."""
+    """Return the percentage that has a taxon and is in no species; 0 where it is nothing but rounding.
+
+    What stops at the root is in no kingdom either, so that the kingdoms do not tell.
+    """
     top = sum(value for clade, value in zip(table.clades, table.percent[:, 0], strict=True) if "|" not in clade)
-    leaves = [clade.rsplit("|", 1)[-1].startswith("s__") for clade in table.clades]
-    return max(0.0, round(float(top - table.percent[np.array(leaves, dtype=bool), 0].sum()), 9)) if leaves else 0.0
+    leaves = np.array([clade.rsplit("|", 1)[-1].startswith("s__") for clade in table.clades], dtype=bool)
+    unclassified = table.unclassified[0]
+    # MetaPhlAn's sums are 100 up to rounding only, and of a sample without anything nothing stops anywhere.
+    told = table.profiler != "metaphlan" and not (np.isnan(unclassified) and not table.clades)
+    classified = 100.0 - float(np.nan_to_num(unclassified)) if told else float(top)
+    return max(0.0, round(classified - float(table.percent[leaves, 0].sum()), 9))
 
 
 def profile_text(table: ParsedTable, comments: Sequence[str] = ()) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.metaphlan_format import RANKS, ParsedTable
+from microbiome.number_text import lines_of
 from microbiome.profilers.clades import Place, clade_name, profile_of, sample_name
 from microbiome.profilers.taxonomy import Taxonomy
 from microbiome.validation import is_number, shown
@@ -29,8 +30,13 @@ BRACKEN_COLUMNS = (
     "fraction_total_reads",
 )
 _PREFIX = {"D": "k__", "K": "k__", "P": "p__", "C": "c__", "O": "o__", "F": "f__", "G": "g__", "S": "s__"}
-_LINE = re.compile(r"\s*\d+\.\d+\t\d+\t\d+\t(?:\d+\t\d+\t)?[URDKPCOFGS-]?\d*\t\d+\t *\S")
+# Numbers of 18 digits at most: no count is larger, and what is goes beyond the numbers that are calculated with.
+_WHOLE = "[0-9]{1,18}"
+_LINE = re.compile(
+    rf"\s*[0-9]{{1,3}}\.[0-9]+\t{_WHOLE}\t{_WHOLE}\t(?:{_WHOLE}\t{_WHOLE}\t)?[URDKPCOFGS-]?[0-9]*\t[0-9]+\t *\S"
+)
 _UNCLASSIFIED = "0"
+_MOST_LISTED = 20
 # Root and "cellular organisms" are above every domain; viruses are one, whatever the taxonomy calls its rank.
 _ABOVE, _VIRUSES = ("1", "131567"), "10239"
 _FIX = "copy or make the report again (kraken2 --report)"
@@ -81,11 +87,16 @@ def read_report(file: str, text: str) -> Report:
     direct: dict[str, int] = {}
     first: dict[str, int] = {}
     above: list[Place] = []
-    unclassified = root = 0
-    for number, line in enumerate(text.split("\n"), start=1):
+    sums: list[Problem] = []
+    # Of each row that is open: its line, the sequences of its clade, those of itself and of the clades right below it,
+    # and how many clades these are.
+    open_rows: list[tuple[int, int, int, int]] = []
+    told = 0.0
+    roots = unclassified = root = 0
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
-        cells = line.rstrip("\r").split("\t")
+        cells = line.split("\t")
         if not is_report(line):
             width = len(cells)
             message = f"the row has {width} cells, not 6 or 8" if width not in (6, 8) else "no row of a report"
@@ -100,9 +111,18 @@ def read_report(file: str, text: str) -> Report:
         if identifier == _UNCLASSIFIED or level == "U":
             unclassified += clade
             continue
-        depth = (len(name) - len(name.lstrip(" "))) // 2
-        root += clade if depth == 0 else 0
-        parent = above[depth - 1] if 0 < depth <= len(above) else Place((), ())
+        depth, odd = divmod(len(name) - len(name.lstrip(" ")), 2)
+        if odd or depth > len(above):
+            # What stands below a row that could not be read would only repeat that.
+            if not problems:
+                message = f"{shown(name)} stands below no row: it is indented by {2 * depth + odd} blanks"
+                problems.append(Problem(message, _FIX, file, number, value=identifier))
+            continue
+        if depth == 0:
+            root, roots, told = root + clade, roots + 1, told + float(cells[0])
+        sums += _closed(file, open_rows, depth)
+        open_rows.append((number, clade, own, 0))
+        parent = above[depth - 1] if depth else Place((), ())
         place = _below(parent, level, identifier, name)
         above[depth:] = [place]
         places[identifier], levels[identifier], direct[identifier] = place, level, own
@@ -110,8 +130,32 @@ def read_report(file: str, text: str) -> Report:
     if sum(direct.values()) != root:
         message = f"the rows have {sum(direct.values())} sequences, the root {root}: rows are missing"
         raise InputError(Problem(message, _FIX, file))
+    raise_problems([*sums, *_closed(file, open_rows, 0)][:_MOST_LISTED])
+    total = unclassified + root
+    # Printed with two decimals.
+    if roots and total and abs(told - 100 * root / total) > 0.011 * roots:
+        message = f"the root has {told:.2f} percent of the sequences, but {100 * root / total:.2f} of those in the rows"
+        fix = f"the row of the unclassified sequences is missing or another one: {_FIX}"
+        raise InputError(Problem(message, fix, file))
     _say_shared(file, places, levels)
-    return Report(places, levels, direct, unclassified, unclassified + root)
+    return Report(places, levels, direct, unclassified, total)
+
+
+def _closed(file: str, rows: list[tuple[int, int, int, int]], depth: int) -> list[Problem]:
+    """Close the rows from a depth on: each must have the sequences of itself and of the clades right below it.
+
+    Bracken, which writes such reports too, cuts each number to a whole one: one sequence per clade may be lost.
+    """
+    problems = []
+    while len(rows) > depth:
+        line, clade, found, below = rows.pop()
+        if abs(clade - found) > below:
+            message = f"the clade has {clade} sequences, itself and the clades below it {found}"
+            problems.append(Problem(f"{message}: rows are missing or changed", _FIX, file, line))
+        if rows:
+            above, whole, sofar, others = rows[-1]
+            rows[-1] = above, whole, sofar + clade, others + 1
+    return problems
 
 
 def _below(parent: Place, level: str, identifier: str, name: str) -> Place:
@@ -185,7 +229,7 @@ def report_profile(
 
 def read_bracken(file: str, text: str) -> tuple[dict[str, tuple[str, int]], str]:
     """Return name and ``new_est_reads`` of each taxonomy id of a Bracken table, and the rank code of all."""
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    lines = lines_of(text)
     header = lines[0].split("\t")
     raise_problems(
         Problem(f"column {name!r} is missing", "give the table that `bracken -o` writes", file, 1, name)
@@ -198,6 +242,7 @@ def read_bracken(file: str, text: str) -> tuple[dict[str, tuple[str, int]], str]
     first: dict[str, int] = {}
     levels: dict[str, int] = {}
     fractions = 0.0
+    shares: dict[str, tuple[int, float]] = {}
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
@@ -214,9 +259,10 @@ def read_bracken(file: str, text: str) -> tuple[dict[str, tuple[str, int]], str]
             continue
         first[identifier] = number
         levels.setdefault(cells[column["taxonomy_lvl"]].strip(), number)
-        if not re.fullmatch(r"[0-9]+", count):
+        if not re.fullmatch(_WHOLE, count):
             negative = count.startswith("-") and is_number(count)
-            message = f"{count} is negative" if negative else f"{shown(count)} is not a whole number"
+            digits = f"{shown(count)} is no count" if count.isdecimal() else f"{shown(count)} is not a whole number"
+            message = f"{count} is negative" if negative else digits
             problems.append(Problem(message, "give Bracken's own numbers", file, number, "new_est_reads", count))
             continue
         if not is_number(fraction) or not 0 <= float(fraction) <= 1:
@@ -224,7 +270,12 @@ def read_bracken(file: str, text: str) -> tuple[dict[str, tuple[str, int]], str]
             fix = "give Bracken's own table: its fractions are 0 to 1, not percentages"
             problems.append(Problem(message, fix, file, number, "fraction_total_reads", fraction))
             continue
+        if not cells[column["name"]].strip():
+            message = f"taxonomy id {identifier} has no name"
+            problems.append(Problem(message, "copy or make the table again", file, number, "name"))
+            continue
         fractions += float(fraction)
+        shares[identifier] = number, float(fraction)
         found[identifier] = cells[column["name"]], int(count)
     if len(levels) > 1:
         message = f"the taxa are of several ranks ({', '.join(levels)})"
@@ -238,6 +289,19 @@ def read_bracken(file: str, text: str) -> tuple[dict[str, tuple[str, int]], str]
     if found and abs(fractions - 1) > max(0.01, 1e-5 * len(found)):
         message = f"fraction_total_reads sums to {fractions:.4f}, not to 1: rows are missing"
         raise InputError(Problem(message, "copy or make the table again", file))
+    whole = sum(count for _, count in found.values())
+    # Counts are cut to whole numbers, each by less than one.
+    near = max(0.01, (len(found) + 1) / max(1, whole))
+    parts = {identifier: count / max(1, whole) for identifier, (_, count) in found.items()}
+    fix = "copy or make the table again: a number was changed, or rows are missing"
+    raise_problems(
+        Problem(
+            f"new_est_reads is {found[identifier][1]} of {whole}, fraction_total_reads {share:g}",
+            *(fix, file, line, "new_est_reads", str(found[identifier][1])),
+        )
+        for identifier, (line, share) in shares.items()
+        if abs(share - parts[identifier]) > near
+    )
     return found, next(iter(levels), "S")
 
 
@@ -290,6 +354,8 @@ def parse_bracken(
     if report is not None:
         numbers = {identifier: number for identifier, (_, number) in found.items()}
         return report_profile(file, report, sample, database, numbers, threshold, reads)
+    # Of a report this was said when it was read.
+    _say_shared(file, {key: place for key, place in places.items() if place}, dict.fromkeys(places, level))
     rows = [(place, np.array([float(found[key][1])])) for key, place in places.items() if place is not None]
     total = float(sum(number for _, number in found.values()))
     name = sample or sample_name(file)

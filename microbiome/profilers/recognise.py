@@ -11,14 +11,21 @@ from typing import Literal
 
 from microbiome.errors import InputError, Problem
 from microbiome.files import BOM, open_text
-from microbiome.metaphlan_format import HEADER_STARTS, ParsedTable, is_clade_row, parse_metaphlan
+from microbiome.metaphlan_format import (
+    HEADER_STARTS,
+    ParsedTable,
+    database_in,
+    is_clade_row,
+    parse_metaphlan,
+    profiler_of,
+)
 from microbiome.profilers.biom import is_biom, parse_biom
 from microbiome.profilers.kraken2 import BRACKEN_COLUMNS, is_report, parse_bracken, read_report, report_profile
 from microbiome.profilers.sourmash import is_gather, parse_gather
 from microbiome.profilers.taxonomy import Taxonomy
 from microbiome.profilers.taxpasta import is_taxpasta, parse_taxpasta
 
-__all__ = ["Format", "has_clades", "parse_profile", "profile_format"]
+__all__ = ["Format", "has_clades", "parse_profile", "profile_format", "profiler_in"]
 
 Format = Literal["metaphlan", "kraken2", "bracken", "sourmash", "taxpasta", "biom", "features"]
 
@@ -44,6 +51,19 @@ def profile_format(path: str | Path) -> Format:
         return "kraken2"
     clades = any(line.startswith(("#mpa_v", *HEADER_STARTS)) or is_clade_row(line) for line in lines)
     return "metaphlan" if clades else "features"
+
+
+def profiler_in(path: str | Path) -> str:
+    """Return the profiler that a file is of by its first lines; nothing of a table that has no lineages.
+
+    What `microbiome convert` and `microbiome merge` wrote says there where it comes from.
+    """
+    found = profile_format(path)
+    if found == "features" or (found == "biom" and not has_clades(path)):
+        return ""
+    if found != "metaphlan":
+        return found
+    return profiler_of(next((word for line in _head(path) if (word := database_in(line))), None))
 
 
 def has_clades(path: str | Path) -> bool:

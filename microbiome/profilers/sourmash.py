@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.metaphlan_format import ParsedTable
-from microbiome.profilers.clades import PREFIXES, Place, clade_name, profile_of, sample_name
-from microbiome.profilers.taxonomy import Taxonomy
+from microbiome.profilers.clades import PREFIXES, Place, bare_name, clade_name, profile_of, sample_name
+from microbiome.profilers.taxonomy import Taxonomy, comma_rows
 from microbiome.validation import is_number, shown
 
 __all__ = ["is_gather", "parse_gather"]
@@ -60,7 +58,7 @@ def parse_gather(
         For a missing column, fractions that are none, a genome that stands twice or has no lineage, and a table of
         several samples, databases or k-mer sizes.
     """
-    rows = list(csv.reader(io.StringIO(text)))
+    rows = comma_rows(file, text)
     header = rows[0] if rows else []
     raise_problems(
         Problem(f"column {name!r} is missing", "give the table that `sourmash gather -o` writes", file, 1, name)
@@ -94,11 +92,19 @@ def parse_gather(
             problems.append(Problem(f"{shown(cell)} is not a fraction", fix, file, number, _FRACTION, cell))
             continue
         place = _place(cells[column["lineage"]]) if "lineage" in column else _of(genome, taxonomy)
-        if place is None:
+        # Left out, what it explains would be in no clade and not in the unclassified part either.
+        if place is None or (not place.names and ("lineage" in column or taxonomy is not None)):
             identifier = genome.split(" ", 1)[0]
             source = taxonomy.source if taxonomy is not None else ""
-            message = f"genome {shown(identifier)} is not in {source}"
-            problems.append(Problem(message, "give the lineages of this database", file, number, "name", identifier))
+            if place is None:
+                message, fix = f"genome {shown(identifier)} is not in {source}", "give the lineages of this database"
+            elif "lineage" in column:
+                message = f"genome {shown(identifier)} has no lineage"
+                fix = "run `sourmash tax annotate` with lineages that have this genome, or write its lineage here"
+            else:
+                message = f"genome {shown(identifier)} has no name at any rank in {source}"
+                fix = "fill its row in the table of lineages"
+            problems.append(Problem(message, fix, file, number, "name", identifier))
             continue
         total += float(cell)
         found.append((place, np.array([float(cell)])))
@@ -132,7 +138,7 @@ def _of(genome: str, taxonomy: Taxonomy | None) -> Place | None:
 
 def _place(lineage: str) -> Place:
     names = lineage.split(";")[: len(_LINEAGE)]
-    pairs = [(PREFIXES[rank], name) for rank, name in zip(_LINEAGE, names, strict=False) if name.strip()]
+    pairs = [(PREFIXES[rank], name) for rank, name in zip(_LINEAGE, names, strict=False) if bare_name(name)]
     return Place(tuple(clade_name(prefix, name) for prefix, name in pairs), ("",) * len(pairs))
 
 

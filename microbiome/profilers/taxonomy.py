@@ -10,9 +10,10 @@ from pathlib import Path
 
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.files import open_text
-from microbiome.profilers.clades import PREFIXES, Place, clade_name
+from microbiome.number_text import lines_of
+from microbiome.profilers.clades import PREFIXES, Place, bare_name, clade_name
 
-__all__ = ["Taxonomy", "read_taxonomy"]
+__all__ = ["Taxonomy", "comma_rows", "ranked", "read_taxonomy"]
 
 _LINEAGE_COLUMNS = ("superkingdom", "phylum", "class", "order", "family", "genus", "species")
 _ROOTS = ("1", "131567")
@@ -67,7 +68,7 @@ def ranked(steps: Iterable[tuple[str, str, str]]) -> Place:
     for rank, name, identifier in steps:
         prefix = PREFIXES.get(rank.strip().lower())
         # What stands below a strain of MetaPhlAn's is an SGB: here a strain counts as its species.
-        if prefix and prefix != "t__" and prefix not in names and name.strip():
+        if prefix and prefix != "t__" and prefix not in names and bare_name(name):
             names[prefix] = clade_name(prefix, name), identifier
     return Place(tuple(name for name, _ in names.values()), tuple(number for _, number in names.values()))
 
@@ -90,6 +91,16 @@ def read_taxonomy(path: str | Path) -> Taxonomy:
     return _dump(Path(path)) if Path(path).is_dir() else _lineages(str(path))
 
 
+def comma_rows(file: str, text: str) -> list[list[str]]:
+    """Return the rows of a table separated by commas, whichever line ends it has."""
+    reader = csv.reader(io.StringIO("\n".join(lines_of(text))))
+    try:
+        return list(reader)
+    except csv.Error as error:
+        message = f"no table separated by commas ({error})"
+        raise InputError(Problem(message, "copy or make the table again", file, reader.line_num)) from None
+
+
 def _dump(folder: Path) -> Taxonomy:
     raise_problems(
         Problem(f"{name} is missing", "name the folder of the taxonomy, such as DATABASE/taxonomy", str(folder))
@@ -108,7 +119,7 @@ def _dump(folder: Path) -> Taxonomy:
 
 def _rows(path: Path, width: int) -> Iterable[tuple[str, ...]]:
     """Yield the first cells of each row of a dump file, which are divided by bars."""
-    for number, line in enumerate(open_text(path).split("\n"), start=1):
+    for number, line in enumerate(lines_of(open_text(path)), start=1):
         if not line.strip():
             continue
         cells = [cell.strip() for cell in line.split("|")]
@@ -119,7 +130,7 @@ def _rows(path: Path, width: int) -> Iterable[tuple[str, ...]]:
 
 
 def _lineages(file: str) -> Taxonomy:
-    rows = list(csv.reader(io.StringIO(open_text(file))))
+    rows = comma_rows(file, open_text(file))
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     ident = next((header.index(name) for name in ("ident", "identifiers", "name") if name in header), None)
     # A table of lineages may call the first rank a domain.

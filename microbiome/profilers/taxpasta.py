@@ -9,6 +9,7 @@ import numpy as np
 
 from microbiome.errors import InputError, Problem, raise_problems
 from microbiome.metaphlan_format import RANKS, ParsedTable
+from microbiome.number_text import lines_of
 from microbiome.profilers.clades import PREFIXES, Place, clade_name, profile_of, sample_name
 from microbiome.profilers.taxonomy import Taxonomy
 from microbiome.validation import is_number, shown
@@ -51,7 +52,7 @@ def parse_taxpasta(file: str, text: str, taxonomy: Taxonomy | None = None) -> Pa
         For a missing column, counts that are negative or no whole numbers, an identifier that stands twice or is not in
         the taxonomy, and a taxon whose species is not told.
     """
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    lines = lines_of(text)
     header = [cell.strip('"') for cell in lines[0].split("\t")]
     if header[0] != _ID:
         message = "the columns are separated by commas"
@@ -85,7 +86,8 @@ def parse_taxpasta(file: str, text: str, taxonomy: Taxonomy | None = None) -> Pa
         if bad:
             continue
         values = np.array([float(cells[k]) for k in places])
-        total += values
+        with np.errstate(over="ignore"):
+            total += values
         if identifier == _UNCLASSIFIED:
             unclassified = values
             continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import altair as alt
 import pandas as pd
 
 from microbiome.report.theme import natural_key
@@ -87,8 +88,9 @@ class Figure:
 
     @cached_property
     def spec(self) -> dict[str, Any]:
-        """Vega-Lite specification of the chart, made (and validated) once."""
-        spec: dict[str, Any] = self.chart.to_dict()
+        """Vega-Lite specification of the chart, made (and validated) once; of any number of rows."""
+        with alt.data_transformers.enable("default", max_rows=None):
+            spec: dict[str, Any] = self.chart.to_dict()
         return spec
 
 

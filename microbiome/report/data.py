@@ -323,7 +323,9 @@ def _read_provenance(path: str) -> dict[str, Any]:
     try:
         value = json.loads(open_text(path))
     except json.JSONDecodeError as error:
-        raise InputError(Problem(f"not JSON ({error.msg})", "make the file again", path, error.lineno)) from None
+        raise InputError(
+            Problem(f"not JSON ({error.msg})", "remove it and start the workflow again", path, error.lineno)
+        ) from None
     if not isinstance(value, dict):
-        raise InputError(Problem("not a JSON object", "make the file again", path, 1))
+        raise InputError(Problem("not a JSON object", "remove it and start the workflow again", path, 1))
     return value

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from microbiome.compare.groups import donor_sets, group_labels, subject_columns
 from microbiome.report.data import Tables
 from microbiome.report.roster import arm_scheme
 from microbiome.report.theme import DONOR_COLOURS, GROUP_COLOURS, NEUTRAL, RESPONSE_COLOURS, colours, natural_key
+from microbiome.subject_groups import donor_sets, group_labels, subject_columns
 
 __all__ = [
     "column_title",

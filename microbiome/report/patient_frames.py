@@ -70,8 +70,8 @@ def split_by_subject(frame: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     return {str(name): part for name, part in frame.groupby("subject", sort=False)}
 
 
-def frames_of(tables: Tables, samples: pd.DataFrame) -> dict[str, PatientFrames]:
-    """Return the frames of each recipient or control.
+def frames_of(tables: Tables, samples: pd.DataFrame, names: Sequence[str]) -> dict[str, PatientFrames]:
+    """Return the frames of recipients or controls.
 
     Parameters
     ----------
@@ -79,6 +79,8 @@ def frames_of(tables: Tables, samples: pd.DataFrame) -> dict[str, PatientFrames]
         What was read.
     samples
         As :func:`microbiome.report.roster.sample_table` returns it.
+    names
+        Of whom.
     """
     own = samples[samples["role"] != "donor"]
     metric = next((name for name in _METRICS if name in tables.similarity), next(iter(tables.similarity), ""))
@@ -99,11 +101,6 @@ def frames_of(tables: Tables, samples: pd.DataFrame) -> dict[str, PatientFrames]
     alpha = (
         tables.alpha.drop_duplicates("sample").set_index("sample") if alpha_name and tables.alpha is not None else None
     )
-    # Without samples a subject is a donor where it is named as one; with samples their role tells.
-    roles = tables.study.samples.drop_duplicates("subject").set_index("subject")["role"].to_dict()
-    given = set(tables.study.doses["donor"])
-    everybody = dict.fromkeys([*tables.study.samples["subject"], *tables.study.subjects["subject"]])
-    names = [str(name) for name in everybody if roles.get(name, "donor" if name in given else "recipient") != "donor"]
     spread = () if alpha is None else (float(alpha[alpha_name].min()), float(alpha[alpha_name].max()))
     titles = {
         "tumour": "Sum of diameters, change from baseline (%)",

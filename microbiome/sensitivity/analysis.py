@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from microbiome.compare.among import among_subjects
+from microbiome.among import among_subjects
 from microbiome.compare.analysis import compare
-from microbiome.compare.groups import donor_sets, few_donors, subject_columns
 from microbiome.compare.tables import COMPARE_METHODS
 from microbiome.errors import Problem, raise_problems
 from microbiome.sensitivity.grid import Cell, cells, said_once
 from microbiome.sensitivity.tables import SENSITIVITY, SENSITIVITY_RATES
 from microbiome.stats import mean_interval
 from microbiome.study import Study
+from microbiome.subject_groups import donor_sets, few_donors, subject_columns
 from microbiome.tables import RATE_NAMES
 from microbiome.visits import empty_window, subject_means
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from microbiome.stats.effects import cliffs_delta, difference_by_permutation, hodges_lehmann
+from microbiome.stats.cliff import cliffs_delta
+from microbiome.stats.effects import difference_by_permutation, hodges_lehmann
 from microbiome.stats.intervals import (
     Interval,
     difference_interval,

@@ -1,4 +1,4 @@
-"""Effect sizes of two groups by permutation or rank: difference of means, Hodges-Lehmann shift, Cliff's delta."""
+"""Effect sizes of two groups by permutation or rank: difference of means, Hodges-Lehmann shift."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from microbiome.stats.intervals import Interval
 from microbiome.stats.permutations import restrict
 from microbiome.stats.values import check_level, present
 
-__all__ = ["cliffs_delta", "difference_by_permutation", "hodges_lehmann"]
+__all__ = ["difference_by_permutation", "hodges_lehmann"]
 
 # As in R's wilcox.test: below this many in each group, and without ties, the distribution of the rank sum is exact.
 _EXACT = 50
@@ -177,78 +177,3 @@ def _normal_rank(x: np.ndarray, y: np.ndarray, level: float) -> int:
     ties = np.concatenate([np.unique(group, return_counts=True)[1] for group in (x, y)]).astype(float)
     sigma = math.sqrt(pairs / 12 * (n + 1 - float((ties**3 - ties).sum()) / (n * (n - 1))))
     return math.ceil(pairs / 2 - 0.5 - float(stats.norm.ppf((1 + level) / 2)) * sigma)
-
-
-def cliffs_delta(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Interval:
-    r"""Return how much more often a value of the second group is the larger one than the smaller one.
-
-    :math:`\delta = P(y > x) - P(y < x)`, the mean of :math:`d_{ij} = \operatorname{sign}(y_j - x_i)` over all
-    pairs. With row means :math:`d_{i\cdot}`, column means :math:`d_{\cdot j}` and the variances
-    :math:`s_1^2 = \sum_i (d_{i\cdot} - d)^2 / (n_1 - 1)`, :math:`s_2^2` of columns alike, and
-    :math:`s_{12}^2 = \sum_{ij} (d_{ij} - d)^2 / ((n_1 - 1)(n_2 - 1))`:
-
-    .. math:: s^2 = \frac{(n_2 - 1) s_1^2 + (n_1 - 1) s_2^2 + s_{12}^2}{n_1 n_2}, \qquad
-              \frac{d - d^3 \pm t s \sqrt{(1 - d^2)^2 + t^2 s^2}}{1 - d^2 + t^2 s^2}
-
-    with t of :math:`n_1 + n_2 - 2` degrees of freedom; R ``effsize::cliff.delta(second, first, use.unbiased = FALSE)``.
-
-    Parameters
-    ----------
-    first, second
-        One number per subject of each group. NaN is left out.
-    level
-        Confidence level.
-
-    Returns
-    -------
-    Interval
-        Within -1..1. Without bounds where a group has fewer than two values or all values are equal; NaN where a
-        group is empty.
-
-    Raises
-    ------
-    ValueError
-        A level outside 0..1, an infinite value.
-
-    Notes
-    -----
-    Where the groups do not overlap, delta is 1 or -1 and s is 0. The variance of delta is then bounded from above by
-    :math:`(1 - \delta^2) / m` with m subjects in the smaller group, and the shifts not rejected by it reach from
-    :math:`(m - z^2) / (m + z^2)` to 1, z being the normal quantile (Wilson's interval of m successes in m).
-    effsize puts 1 - 1 / (n1 n2) in place of such a delta, and its interval is far shorter.
-
-    With few subjects the interval is wide: nominal 95 % cover 0.98 or more below 8 in each group, 0.96 with 12 against
-    15 (normal values, any shift).
-
-    References
-    ----------
-    Cliff, Psychol Bull 114:494 (1993), 10.1037/0033-2909.114.3.494; Feng & Cliff, J Mod Appl Stat Methods 3:322
-    (2004), 10.22237/jmasm/1099267560.
-    """
-    check_level(level)
-    x, y = present(first), present(second)
-    n1, n2 = len(x), len(y)
-    n, method = n1 + n2, "feng_cliff"
-    if not n1 or not n2:
-        return Interval(math.nan, math.nan, math.nan, n, method)
-    rows, columns = -_dominance(x, y), _dominance(y, x)
-    delta = float(columns.mean())
-    if min(n1, n2) < 2 or min(x[0], y[0]) == max(x[-1], y[-1]):
-        return Interval(delta, math.nan, math.nan, n, method)
-    if x[-1] < y[0] or y[-1] < x[0]:
-        z2 = float(stats.norm.ppf((1 + level) / 2)) ** 2
-        near = (min(n1, n2) - z2) / (min(n1, n2) + z2)
-        return Interval(delta, near, 1.0, n, method) if delta > 0 else Interval(delta, -1.0, -near, n, method)
-    ties = float((np.searchsorted(x, y, "right") - np.searchsorted(x, y, "left")).sum())
-    s12 = (n1 * n2 * (1 - delta**2) - ties) / ((n1 - 1) * (n2 - 1))
-    variance = ((n2 - 1) * rows.var(ddof=1) + (n1 - 1) * columns.var(ddof=1) + s12) / (n1 * n2)
-    half2 = float(stats.t.ppf((1 + level) / 2, n - 2)) ** 2 * float(variance)
-    room = 1 - delta**2
-    bounds = (delta * room + np.array([-1, 1]) * math.sqrt(half2 * (room**2 + half2))) / (room + half2)
-    return Interval(delta, max(-1.0, float(bounds[0])), min(1.0, float(bounds[1])), n, method)
-
-
-def _dominance(values: np.ndarray, over: np.ndarray) -> np.ndarray:
-    """Return for each value the mean of its sign against the sorted numbers `over`."""
-    below, upto = np.searchsorted(over, values, "left"), np.searchsorted(over, values, "right")
-    return np.asarray((below + upto) / len(over) - 1)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from microbiome.compare.groups import (
+from microbiome.errors import InputError, Problem, raise_problems
+from microbiome.repair import depth_sentences
+from microbiome.subject_groups import (
     confounding,
-    depth_sentences,
     donor_sets,
     few_donors,
     group_labels,
@@ -19,7 +20,6 @@ from microbiome.compare.groups import (
     ordered,
     subject_columns,
 )
-from microbiome.errors import InputError, Problem, raise_problems
 
 __all__ = ["EVERYBODY", "cautions", "donor_matrix", "groups_of", "members_of", "pairs_of_groups"]
 

@@ -75,7 +75,7 @@ def refuse(error):
 def hold():
     """Take the folder for this run, or end: Snakemake lets two runs in that start at the same moment."""
     try:
-        claim()
+        claim(results=config["results"])
     except InputError as error:
         refuse(error)
 

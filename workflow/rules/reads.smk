@@ -21,7 +21,7 @@ rule merge_units_paired:
         "../../envs/microbiome.yaml"
     threads: lambda wildcards: PLAN.threads(wildcards.sample, 2)
     resources:
-        mem_mb=lambda wildcards, attempt: 500 * attempt,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 10, 3)
         * attempt,
     params:
@@ -143,7 +143,7 @@ rule rarefy_reads:
         "../../envs/microbiome.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 500 * attempt,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: PLAN.minutes(wildcards.sample, 10, 5)
         * attempt,
     params:

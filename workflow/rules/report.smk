@@ -48,7 +48,8 @@ rule report:
         results=PLAN.measured(),
         provenance="<results>/provenance.json",
     output:
-        html="<results>/report.html",
+        # Not removed before the step begins: the last report stays where a new one cannot be made.
+        html=update("<results>/report.html"),
         figures=directory("<results>/figures"),
     log:
         "<logs>/report.log",

@@ -11,7 +11,6 @@ Uses the standard library alone, because it runs in the environment of fastp.
 from __future__ import annotations
 
 import argparse
-import csv
 import gzip
 import re
 import sys
@@ -20,16 +19,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from plain_tables import rows_of
 from tool_runs import IncompleteError, advice, cut_off, fastq_written, json_written, refuse, run_tool
 from whole_files import whole
 
 TOOL = "fastp"
-
-
-def rows_of(units: Path) -> list[dict[str, str]]:
-    """Return the rows of the table of the units: one per file."""
-    with units.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream, delimiter="\t"))
 
 
 def damage(path: Path) -> tuple[int, str] | None:

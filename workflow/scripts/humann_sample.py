@@ -14,7 +14,6 @@ Uses the standard library alone, because it runs in the environment of HUMAnN.
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
 import re
 import shutil
@@ -23,7 +22,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tool_runs import IncompleteError, advice, cut_off, how_it_ended, refuse, text_written
+from tool_runs import IncompleteError, advice, cut_off, how_it_ended, reads_in, refuse, text_written
 from whole_files import write_whole
 
 CHUNK = 1 << 22
@@ -41,16 +40,6 @@ NAMELESS = (
 )
 #: Columns of a profile that HUMAnN knows.
 PROFILE = ("clade_name", "NCBI_tax_id", "relative_abundance", "additional_species")
-
-
-def count_reads(path: Path) -> int:
-    """Count the reads of a gzip FASTQ."""
-    newlines, last = 0, b"\n"
-    with gzip.open(path, "rb") as stream:
-        while text := stream.read(CHUNK):
-            newlines += text.count(b"\n")
-            last = text[-1:]
-    return (newlines + (last != b"\n")) // 4
 
 
 def environment() -> tuple[Path, dict[str, str]]:
@@ -216,7 +205,7 @@ def main() -> int:
     parser.add_argument("extra", nargs="*", help="further options of humann, after --")
     arguments = parser.parse_args()
 
-    reads = sum(count_reads(path) for path in arguments.reads)
+    reads = sum(reads_in(path) for path in arguments.reads)
     enough = max(1, arguments.min_reads)
     if reads < enough:
         reason = f"{reads} reads, {enough} are needed (min_reads)"

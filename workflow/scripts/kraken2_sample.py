@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from profile_sample import MIN_LENGTH, count_reads
+from profile_sample import counted
 from tool_runs import how_it_ended, refuse
 from tool_versions import version_of
 from whole_files import remove, whole, write_whole
@@ -122,13 +122,9 @@ def main() -> int:
     parser.add_argument("extra", nargs="*", help="further options of kraken2, after --")
     arguments = parser.parse_args()
 
-    enough = max(1, arguments.min_reads)
-    counts = [count_reads(path, enough) for path in arguments.reads]
-    reads, usable = sum(c[0] for c in counts), sum(c[1] for c in counts)
-    status, reason, kraken2, bracken = "ok", "", "", ""
-    if usable < enough:
-        status = "few_reads"
-        reason = f"{usable} of {reads} reads are at least {MIN_LENGTH} bases long, {enough} are needed (min_reads)"
+    reads, reason = counted(arguments.reads, max(1, arguments.min_reads))
+    status, kraken2, bracken = "few_reads" if reason else "ok", "", ""
+    if reason:
         write_whole(arguments.report, EMPTY)
     else:
         kraken2 = version_of("kraken2")

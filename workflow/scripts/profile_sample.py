@@ -18,16 +18,25 @@ import importlib.metadata
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from tool_runs import IncompleteError, advice, bz2_lines, bz2_written, cut_off, refuse, run_tool, text_written
+from tool_runs import (
+    IncompleteError,
+    advice,
+    bz2_lines,
+    bz2_written,
+    cut_off,
+    reads_left,
+    refuse,
+    run_tool,
+    text_written,
+)
+from tool_versions import version_of
 from whole_files import whole, write_whole
 
 #: MetaPhlAn leaves out shorter reads (its --read_min_len).
 MIN_LENGTH = 70
-CHUNK = 1 << 22
 #: How far the sum of the rows of a rank may lie from the sum of its kingdoms (percent): rounding.
 ROUNDING = 0.05
 COLUMNS = (
@@ -50,18 +59,16 @@ def count_reads(path: Path, enough: int) -> tuple[int, int]:
             stream.readline()
             stream.readline()
             reads += 1
-        newlines, last = 0, b"\n"
-        while text := stream.read(CHUNK):
-            newlines += text.count(b"\n")
-            last = text[-1:]
-    return reads + (newlines + (last != b"\n")) // 4, usable
+        return reads + reads_left(stream), usable
 
 
-def version_of(program: str, *command: str) -> str:
-    """Return the version number a program prints, or an empty string."""
-    done = subprocess.run([program, *command], capture_output=True, text=True, check=False)
-    found = re.search(r"version (\d[\w.]*)", done.stdout + done.stderr)
-    return found.group(1) if found else ""
+def counted(paths: list[Path], enough: int) -> tuple[int, str]:
+    """Count the reads of a sample; return how many, and why they are too few for a profile: empty if enough."""
+    counts = [count_reads(path, enough) for path in paths]
+    reads, usable = sum(c[0] for c in counts), sum(c[1] for c in counts)
+    if usable >= enough:
+        return reads, ""
+    return reads, f"{usable} of {reads} reads are at least {MIN_LENGTH} bases long, {enough} are needed (min_reads)"
 
 
 def metaphlan_version() -> str:
@@ -74,7 +81,7 @@ def metaphlan_version() -> str:
             return importlib.metadata.version("metaphlan")
         except importlib.metadata.PackageNotFoundError:
             pass
-    return version_of(program, "--version")
+    return version_of(program)
 
 
 def command_line(arguments: argparse.Namespace, version: str, mapout: Path) -> list[str]:
@@ -172,15 +179,12 @@ def main() -> int:
     arguments = parser.parse_args()
 
     enough = max(1, arguments.min_reads)
-    counts = [count_reads(path, enough) for path in arguments.reads]
-    reads, usable = sum(c[0] for c in counts), sum(c[1] for c in counts)
-    status, reason, metaphlan, bowtie2 = "ok", "", "", ""
-    if usable < enough:
-        status = "few_reads"
-        reason = f"{usable} of {reads} reads are at least {MIN_LENGTH} bases long, {enough} are needed (min_reads)"
+    reads, reason = counted(arguments.reads, enough)
+    status, metaphlan, bowtie2 = "few_reads" if reason else "ok", "", ""
+    if reason:
         write_empty(arguments, reason)
     else:
-        metaphlan, bowtie2 = metaphlan_version(), version_of("bowtie2", "--version")
+        metaphlan, bowtie2 = metaphlan_version(), version_of("bowtie2")
         # The name is the same in every run, because MetaPhlAn writes its command into the profile.
         mapout = arguments.profile.with_name(f"{arguments.sample}.mapout.bz2")
         mapout.unlink(missing_ok=True)

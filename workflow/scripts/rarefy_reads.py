@@ -22,6 +22,7 @@ from contextlib import ExitStack
 from itertools import compress, islice
 from pathlib import Path
 
+from tool_runs import reads_in
 from whole_files import whole, write_whole
 
 CHUNK = 1 << 22
@@ -33,16 +34,6 @@ LINES = 4
 
 class BadReadsError(Exception):
     """Reads that cannot be used; the message says why."""
-
-
-def count_reads(path: Path) -> int:
-    """Count the records of a gzip FASTQ."""
-    newlines, last = 0, b"\n"
-    with gzip.open(path, "rb") as stream:
-        while text := stream.read(CHUNK):
-            newlines += text.count(b"\n")
-            last = text[-1:]
-    return (newlines + (last != b"\n")) // LINES
 
 
 def chosen(total: int, wanted: int, generator: random.Random) -> Iterator[bool]:
@@ -78,7 +69,7 @@ def blocks(paths: list[Path], paired: bool) -> Iterator[list[bytes]]:
 def rarefy(paths: list[Path], paired: bool, depth: int, seed: int, sample: str, out: Path) -> tuple[int, int]:
     """Write the reads that are drawn to `out` (gzip FASTQ, pairs interleaved); return how many came and were kept."""
     mates = 2 if paired else 1
-    reads = count_reads(paths[0]) * len(paths)
+    reads = reads_in(paths[0]) * len(paths)
     total = reads // mates
     wanted = min(total, depth // mates)
     digest = hashlib.sha256(f"{seed}\trarefy_reads\t{sample}".encode()).digest()

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from profile_sample import MIN_LENGTH, count_reads
+from profile_sample import counted
 from tool_runs import how_it_ended, refuse
 from tool_versions import version_of
 from whole_files import whole, write_whole
@@ -25,6 +25,8 @@ from whole_files import whole, write_whole
 HEADER = "intersect_bp,f_unique_to_query,f_unique_weighted,name,filename,query_name,ksize,scaled\n"
 #: What gather says where there is no match; it writes no table then.
 NOTHING = ("no matches found", "found less than", "found 0 matches")
+#: What it says where the database has no sketch of the size of k-mers that is asked for.
+OTHER_SIZE = "no compatible signatures"
 ADVICE = "read what it says above, mend the program or its database, and start the same again"
 
 
@@ -34,6 +36,9 @@ def run(sample: str, command: list[str]) -> str:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     sys.stderr.write(said)
+    if done.returncode and OTHER_SIZE in said:
+        message = "the database has no sketches with these ksize, scaled and molecule"
+        refuse(f"sample {sample}", f"{message}; set sourmash.ksize and sourmash.scaled to those of the database")
     if done.returncode:
         refuse(f"sample {sample}", how_it_ended(" ".join(command[:2]), done.returncode, said))
     return said
@@ -76,13 +81,9 @@ def main() -> int:
     parser.add_argument("extra", nargs="*", help="further options of sourmash gather, after --")
     arguments = parser.parse_args()
 
-    enough = max(1, arguments.min_reads)
-    counts = [count_reads(path, enough) for path in arguments.reads]
-    reads, usable = sum(c[0] for c in counts), sum(c[1] for c in counts)
-    status, reason, sourmash = "ok", "", ""
-    if usable < enough:
-        status = "few_reads"
-        reason = f"{usable} of {reads} reads are at least {MIN_LENGTH} bases long, {enough} are needed (min_reads)"
+    reads, reason = counted(arguments.reads, max(1, arguments.min_reads))
+    status, sourmash = "few_reads" if reason else "ok", ""
+    if reason:
         write_whole(arguments.table, HEADER)
     else:
         sourmash = version_of("sourmash")

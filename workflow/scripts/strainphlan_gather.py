@@ -11,16 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from plain_tables import rows_of
 from whole_files import write_whole
 
 HEADER = ("taxon", "status", "reason", "samples")
 EMPTY = ("taxon", "sample_1", "sample_2", "sites", "distance", "method", "note")
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a TSV."""
-    header, *lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
-    return [dict(zip(header, line, strict=True)) for line in lines]
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ import sys
 import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
+from io import BufferedIOBase
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,6 +27,8 @@ AGAIN = "then start the same again: nothing half-written was left"
 #: What the wrappers of bowtie2 and shells say of a program that they started.
 _DIED = re.compile(r"died with signal (\d+)|^.*\bKilled\b\s*$", re.MULTILINE)
 _MEMORY = re.compile(r"bad_alloc|MemoryError|out of memory|cannot allocate memory", re.IGNORECASE)
+# What colours a terminal or erases its lines.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 # The line of a tool that says why it failed, and how much of it is repeated.
 _REASON = re.compile(r"error|fatal|\[e\]|exception|fail", re.IGNORECASE)
 _REASON_LENGTH = 200
@@ -71,7 +74,7 @@ def how_it_ended(tool: str, code: int, said: str = "") -> str:
         known = {member.value: f" ({member.name})" for member in signal.Signals}
         how = f"crashed with signal {number}{known.get(number, '')}"
         return f"{tool} {how}; see that its version is right and its database whole, {AGAIN}"
-    words = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    words = [" ".join(line.split()) for line in _CONTROL.sub("", said).splitlines() if line.strip()]
     reason = next((line for line in reversed(words) if _REASON.search(line)), words[-1] if words else "")
     how = f"ended with exit code {code}{f' ({reason[:_REASON_LENGTH]})' if reason else ''}"
     return f"{tool} {how}; see its messages above, mend the cause, {AGAIN}"
@@ -140,11 +143,16 @@ def advice(error: IncompleteError) -> str:
 
 def reads_in(path: Path) -> int:
     """Count the records of a gzip FASTQ, reading it to its end; EOFError or OSError where it is not whole."""
-    newlines, last = 0, b"\n"
     with gzip.open(path, "rb") as stream:
-        while text := stream.read(CHUNK):
-            newlines += text.count(b"\n")
-            last = text[-1:]
+        return reads_left(stream)
+
+
+def reads_left(stream: BufferedIOBase) -> int:
+    """Count the records of a FASTQ from where the stream stands, between two of them, to its end."""
+    newlines, last = 0, b"\n"
+    while text := stream.read(CHUNK):
+        newlines += text.count(b"\n")
+        last = text[-1:]
     return (newlines + (last != b"\n")) // 4
 
 

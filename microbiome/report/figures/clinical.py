@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from microbiome.report.clinical_frames import risk_rows
-from microbiome.report.figures.parts import GREY, INK, SOFT, finish, scale_of, tips
+from microbiome.report.figures.parts import GREY, INK, SOFT, finish, labelled_rows, scale_of, tips
 from microbiome.report.theme import FIGURE_WIDTH
 
 __all__ = ["hazard_ratios", "kaplan_meier", "response_rates"]
@@ -32,13 +32,7 @@ def response_rates(frame: pd.DataFrame) -> Any:
         part = frame[frame["title"] == title]
         text = part["events"].astype(str) + "/" + part["n"].astype(str)
         part = part.assign(text=text)
-        y = alt.Y(
-            "label:N",
-            title=None,
-            sort=labels,
-            scale=alt.Scale(domain=labels),
-            axis=alt.Axis(labels=i == 0, ticks=False, labelLimit=left, labelPadding=8),
-        )
+        y = labelled_rows(labels, left, i == 0)
         x = alt.X(
             "estimate:Q",
             title="share of subjects",
@@ -160,13 +154,7 @@ def hazard_ratios(frame: pd.DataFrame) -> Any:
             to_=part["ci_high"].clip(lower=domain[0], upper=domain[1]).fillna(domain[1]),
             at=part["estimate"].clip(lower=domain[0], upper=domain[1]),
         )
-        y = alt.Y(
-            "label:N",
-            title=None,
-            sort=labels,
-            scale=alt.Scale(domain=labels),
-            axis=alt.Axis(labels=i == 0, ticks=False, labelLimit=left, labelPadding=8),
-        )
+        y = labelled_rows(labels, left, i == 0)
         x = alt.X(
             "at:Q",
             title=words,

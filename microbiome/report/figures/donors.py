@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from microbiome.report.figures.parts import GREY, INK, PALE, finish, rows_of, scale_of, tips
+from microbiome.report.figures.parts import GREY, INK, PALE, finish, labelled_rows, rows_of, scale_of, tips
 from microbiome.report.theme import FIGURE_WIDTH
 
 __all__ = ["auroc", "donor_estimates", "donor_tiles"]
@@ -110,13 +110,7 @@ def auroc(frame: pd.DataFrame) -> Any:
     charts = []
     for i, title in enumerate(titles):
         part = frame[frame["title"] == title]
-        y = alt.Y(
-            "label:N",
-            title=None,
-            sort=labels,
-            scale=alt.Scale(domain=labels),
-            axis=alt.Axis(labels=i == 0, ticks=False, labelLimit=left, labelPadding=8),
-        )
+        y = labelled_rows(labels, left, i == 0)
         scale = alt.Scale(domain=[low, 1], nice=False, zero=False)
         tooltip = tips("label:N", "n_subjects:Q", "n_donors:Q", auroc=".3f", ci_low=".3f", ci_high=".3f")
         base = alt.Chart(part).encode(y=y, tooltip=tooltip)

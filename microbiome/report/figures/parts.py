@@ -20,6 +20,7 @@ __all__ = [
     "finish",
     "group_shapes",
     "group_shapes_of",
+    "labelled_rows",
     "limits",
     "over_time",
     "panels",
@@ -63,6 +64,17 @@ def tips(*fields: str, **formats: str) -> list[alt.Tooltip]:
     return plain + [
         alt.Tooltip(f"{name}:Q", title=name.replace("_", " "), format=form) for name, form in formats.items()
     ]
+
+
+def labelled_rows(labels: Sequence[str], width: float, named: bool) -> alt.Y:
+    """Return a row for each label, the same in every panel; only the first is `named`, in at most `width` pixels."""
+    return alt.Y(
+        "label:N",
+        title=None,
+        sort=labels,
+        scale=alt.Scale(domain=labels),
+        axis=alt.Axis(labels=named, ticks=False, labelLimit=width, labelPadding=8),
+    )
 
 
 def limits(values: pd.Series) -> list[float]:

@@ -57,12 +57,13 @@ def patients(tables: Tables, subjects: pd.DataFrame, samples: pd.DataFrame) -> l
     people = subjects[subjects["role"] != "donor"]
     if people.empty:
         return []
-    frames = frames_of(tables, samples)
+    shown = people.head(_MOST_PAGES).to_dict("records")
+    frames = frames_of(tables, samples, [str(person["subject"]) for person in shown])
     donors = sorted(set(doses_by_day(tables)["donors"]), key=lambda text: (text.count(" + "), natural_key(text)))
     clinic = _clinic(tables)
     keys: set[str] = set()
     pages = []
-    for person in people.head(_MOST_PAGES).to_dict("records"):
+    for person in shown:
         name = str(person["subject"])
         key = stem = f"patient_{file_key(name)}"
         number_of = 2

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from microbiome.compare.groups import no_such_column
-from microbiome.diversity.factors import as_groups
 from microbiome.errors import Problem, raise_problems
+from microbiome.subject_groups import as_groups, no_such_column
 
 __all__ = ["among_subjects", "mixed_doses", "nobody_among", "parse_among"]
 
@@ -42,7 +41,7 @@ def among_subjects(table: pd.DataFrame, among: Mapping[str, str] | None, problem
     Parameters
     ----------
     table
-        As :func:`microbiome.compare.groups.subject_columns` returns it.
+        As :func:`microbiome.subject_groups.subject_columns` returns it.
     among
         Value by column; None or empty for all subjects.
     problems
@@ -75,7 +74,7 @@ def mixed_doses(samples: pd.DataFrame, rates: pd.DataFrame, groups: Sequence[str
     groups
         The groups compared, in order.
     subjects
-        As :func:`microbiome.compare.groups.subject_columns` returns it; ``arm`` is used where it is there.
+        As :func:`microbiome.subject_groups.subject_columns` returns it; ``arm`` is used where it is there.
 
     Returns
     -------

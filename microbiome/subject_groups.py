@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from microbiome.diversity.factors import as_groups
 from microbiome.errors import Problem
-from microbiome.repair import depth_warnings
 from microbiome.response import responder
 from microbiome.validation import did_you_mean
 
 __all__ = [
+    "as_groups",
     "confounding",
-    "depth_sentences",
     "donor_sets",
     "few_donors",
     "group_labels",
@@ -33,6 +31,12 @@ _MOST_GROUPS = 30
 _MOST_NAMED = 20
 # Cramer's V from which group and donor are called associated.
 _ASSOCIATED = 0.5
+
+
+def as_groups(column: pd.Series) -> pd.Series:
+    """Return the values of a column as names of groups, None where it is empty."""
+    text = column.astype(object)
+    return text.where(text.notna() & (text != ""), None).map(str, na_action="ignore")
 
 
 def no_such_column(name: str, known: Iterable[object], option: str, table: str) -> Problem:
@@ -192,29 +196,3 @@ def confounding(
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
     v = float(np.sqrt(((counts - expected) ** 2 / expected).sum() / counts.sum()))
     return [f"group and donor are associated (Cramer's V {v:.2f})"] if v >= _ASSOCIATED else []
-
-
-def depth_sentences(samples: pd.DataFrame, groups: pd.Series) -> list[str]:
-    """Say where groups differ in depth: the medians of the limits of detection by a factor above 1.5.
-
-    Parameters
-    ----------
-    samples
-        ``subject``, ``sample``, ``baseline_sample``, ``post_limit``, ``baseline_limit`` of the samples compared;
-        nothing is said without limits.
-    groups
-        Group of each subject (index).
-    """
-    if not {"baseline_sample", "post_limit", "baseline_limit"} <= set(samples.columns):
-        return []
-    units = pd.concat(
-        [
-            pd.DataFrame({"sample": samples["sample"], "unit": samples["post_limit"]}),
-            pd.DataFrame({"sample": samples["baseline_sample"], "unit": samples["baseline_limit"]}),
-        ]
-    )
-    units = units.dropna().astype({"unit": float})
-    limits = units[units["unit"] > 0].drop_duplicates("sample")
-    found = depth_warnings(limits, samples[["subject", "sample", "baseline_sample"]], groups)
-    # Baselines against post samples do not tell the groups apart.
-    return [sentence for sentence in found if not sentence.startswith(("baselines are ", "post samples are "))]
