@@ -49,7 +49,7 @@ and 4 GB for 5,000 samples, and 2 GB for merging as many single profiles.
 ## Step by step
 
 CPU time in seconds and peak memory in MB of each step; *growth* is b where the time grows as the number of samples to
-the power of b, between the smallest and the largest study (1 s for the start of the process taken off).
+the power of b, between the two largest studies (1 s for the start of the process taken off).
 
 {steps}
 
@@ -141,9 +141,8 @@ def page(found: dict[int, dict[str, Run]]) -> str:
         for size in sizes:
             run = found[size].get(name)
             cells.append("" if run is None else "failed" if run.code else f"{run.cpu:.1f}, {run.peak_mb:.0f}")
-        first = next((size for size in sizes if name in found[size]), sizes[-1])
-        pair = found[first].get(name), largest[name]
-        power = growth(*pair, sizes[-1] / first) if pair[0] and first < sizes[-1] else ""
+        before = found[sizes[-2]].get(name) if len(sizes) > 1 else None
+        power = growth(before, largest[name], sizes[-1] / sizes[-2]) if before else ""
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {power} |")
     steps = {size: [run for name, run in found[size].items() if name != MERGE] for size in sizes}
     sums = [

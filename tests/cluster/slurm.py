@@ -371,7 +371,9 @@ def _signals_raise() -> Iterator[None]:
     def leave(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # Also Ctrl-C's own: in what a shell starts in the background it is ignored.
+    some = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, leave) for number in some}
     try:
         yield
     finally:

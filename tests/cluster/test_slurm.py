@@ -467,7 +467,10 @@ def test_nothing_is_left_after_ctrl_c(number: signal.Signals) -> None:
         assert len(marked(folder)) > 6
         time.sleep(0.5)
         process.send_signal(number)
-        process.wait(60)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
     assert process.returncode != 0
     assert marked(folder) == []
     assert not folder.exists()
