@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbiome.config_profilers import bracken_file, runs_bracken
+from microbiome.config_profilers import KRAKEN2_FILES, PROFILER_NAMES, bracken_file, runs_bracken
 from microbiome.errors import Problem, collecting
-from microbiome.metaphlan_format import PROFILER_NAMES
 from microbiome.profilers import Taxonomy, profile_format, profiler_in, read_taxonomy
 from microbiome.tools import BRACKEN, KRAKEN2, SOURMASH, TOOLS, Tool
 
 __all__ = ["finished_problems", "given_taxonomy", "profiler_problems", "profiler_tools"]
 
-_KRAKEN2_FILES = ("hash.k2d", "opts.k2d", "taxo.k2d")
 # Formats whose tables may have no lineages of their own.
 _WITHOUT_LINEAGES = ("bracken", "sourmash", "taxpasta")
 
@@ -108,7 +106,7 @@ def _kraken2(settings: Mapping[str, Any]) -> list[Problem]:
     if not place.is_dir():
         word = "is not a folder" if place.exists() else "does not exist"
         return [Problem(f"{folder!r} {word}", fix, column=key, value=folder)]
-    bad = [name for name in _KRAKEN2_FILES if not (place / name).is_file() or not (place / name).stat().st_size]
+    bad = [name for name in KRAKEN2_FILES if not (place / name).is_file() or not (place / name).stat().st_size]
     if bad:
         return [Problem(f"{folder!r} lacks {', '.join(bad)} (missing or empty)", fix, column=key, value=folder)]
     if runs_bracken(settings) and not bracken_file(settings).is_file():

@@ -14,9 +14,9 @@ import pandas as pd
 from microbiome.errors import InputError, Problem, collecting
 from microbiome.features import parse_features, read_features
 from microbiome.files import open_text, refuse_special
-from microbiome.metaphlan import is_metaphlan, read_abundance
+from microbiome.metaphlan import read_abundance
 from microbiome.metaphlan_combine import combination_problems
-from microbiome.metaphlan_format import ParsedTable, is_clade_row, parse_metaphlan
+from microbiome.metaphlan_format import ParsedTable, is_clade_row, is_metaphlan, parse_metaphlan
 from microbiome.profilers import Taxonomy, has_clades, parse_profile, profile_format
 from microbiome.validation import did_you_mean
 
@@ -65,7 +65,7 @@ def profile_samples(
                 samples.update(dict.fromkeys(table.samples, file))
                 continue
             head, has_clade = _head(file)
-            if len(files) == 1 and not is_metaphlan(head):
+            if len(files) == 1 and not is_metaphlan(head[:1_000_000].splitlines()):
                 samples.update(dict.fromkeys(parse_features(head, file).index, file))
                 continue
             # Without rows of data: the first row alone would look like a table that lost the others.

@@ -11,8 +11,10 @@ from microbiome.config_key import Key
 
 __all__ = [
     "BRACKEN_CHOICES",
+    "KRAKEN2_FILES",
     "PROFILERS",
     "PROFILER_KEYS",
+    "PROFILER_NAMES",
     "PROFILER_SECTIONS",
     "TAXONOMY_KEY",
     "bracken_file",
@@ -24,6 +26,8 @@ __all__ = [
 
 PROFILERS = ("metaphlan", "kraken2", "sourmash")
 BRACKEN_CHOICES = ("auto", "yes", "no")
+#: What a database of Kraken2 consists of.
+KRAKEN2_FILES = ("hash.k2d", "opts.k2d", "taxo.k2d")
 
 PROFILER_SECTIONS = {
     "kraken2": "Profiling of FASTQ with Kraken2 and Bracken, where profiler is kraken2 (docs/profilers.md).",
@@ -132,7 +136,14 @@ TAXONOMY_KEY = Key(
     "CSV as `sourmash tax` takes it.",
 )
 
-_NAMES = {"kraken2": "Kraken2", "sourmash": "sourmash"}
+#: Other profilers by the word in the first line of their profiles, as their authors write them.
+PROFILER_NAMES = {
+    "kraken2": "Kraken2",
+    "bracken": "Bracken",
+    "sourmash": "sourmash",
+    "taxpasta": "taxpasta",
+    "biom": "BIOM",
+}
 _Relation = tuple[str, str, str, str, Literal["error", "warning"]]
 
 
@@ -165,7 +176,7 @@ def database_word(config: Mapping[str, Any]) -> str:
 
 def unavailable(profiler: str) -> list[str]:
     """Return what the profiles of another profiler than MetaPhlAn cannot give, each with its reason."""
-    name = {"bracken": "Kraken2 and Bracken", "taxpasta": "taxpasta", "biom": "BIOM"} | _NAMES
+    name = PROFILER_NAMES | {"bracken": "Kraken2 and Bracken"}
     if profiler == "metaphlan":
         return []
     word = name.get(profiler, profiler)
@@ -201,7 +212,7 @@ def profiler_relations(config: Mapping[str, Any], bad: set[str]) -> Iterator[_Re
         if not config[profiler][key] and f"{profiler}.{key}" not in bad:
             fix = f"starting from FASTQ with profiler {profiler} needs it"
             yield f"{profiler}.{key}", "the value is empty", fix, "", "error"
-    yield from _asked(config, _NAMES[profiler])
+    yield from _asked(config, PROFILER_NAMES[profiler])
     rest = "strains, tree metrics, SGBs and HUMAnN's prescreen are left out"
     yield "profiler", f"{profiler} has no SGBs: {rest}", "see docs/profilers.md", profiler, "warning"
 

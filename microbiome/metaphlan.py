@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from microbiome.config_profilers import PROFILER_NAMES
 from microbiome.errors import InputError, Problem, collecting, raise_problems
 from microbiome.features import closed, feature_abundance
 from microbiome.files import write_pieces
 from microbiome.metaphlan_combine import combination_problems
-from microbiome.metaphlan_format import HEADER_STARTS, PROFILER_NAMES, RANKS, ParsedTable, is_clade_row, profiler_of
+from microbiome.metaphlan_format import RANKS, ParsedTable, profiler_of
 from microbiome.metaphlan_merge import Gathered, clade_order, merged_pieces
 from microbiome.profilers import Taxonomy, has_clades, parse_profile
 
@@ -22,7 +23,6 @@ __all__ = [
     "RANKS",
     "MetaphlanTable",
     "abundance_of",
-    "is_metaphlan",
     "merge_files",
     "merge_profiles",
     "read_abundance",
@@ -235,14 +235,6 @@ def rows_of_rank(table: MetaphlanTable, rank: str) -> np.ndarray:
 
 def _of_rank(table: MetaphlanTable, rank: str) -> np.ndarray:
     return np.array([clade.rsplit("|", 1)[-1].startswith(RANKS[rank]) for clade in table.percent.index], dtype=bool)
-
-
-def is_metaphlan(text: str) -> bool:
-    """Tell a MetaPhlAn table from another feature table, by its database line, its header or a row with a lineage."""
-    for line in text[:1_000_000].splitlines():
-        if line.startswith(("#mpa_v", *HEADER_STARTS)) or is_clade_row(line):
-            return True
-    return False
 
 
 def read_abundance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from microbiome.number_text import lines_of, number_of, numbers_of
 
 __all__ = [
     "HEADER_STARTS",
-    "PROFILER_NAMES",
     "RANKS",
     "READS_COLUMN",
     "UNCLASSIFIED",
     "ParsedTable",
     "database_in",
     "is_clade_row",
+    "is_metaphlan",
     "parse_metaphlan",
     "profiler_of",
 ]
@@ -40,14 +41,6 @@ RANKS = {
 #: Rows that are no clade; UNKNOWN was MetaPhlAn 3's word.
 UNCLASSIFIED = ("UNCLASSIFIED", "UNKNOWN", "unclassified")
 _TAXID_COLUMNS = ("NCBI_tax_id", "clade_taxid")
-#: Other profilers by the word in the first line of their profiles, as their authors write them.
-PROFILER_NAMES = {
-    "kraken2": "Kraken2",
-    "bracken": "Bracken",
-    "sourmash": "sourmash",
-    "taxpasta": "taxpasta",
-    "biom": "BIOM",
-}
 HEADER_STARTS = ("clade_name\t", "#clade_name\t")
 _ABUNDANCE_COLUMN = "relative_abundance"
 #: Estimated reads of a clade; tables of ``-t rel_ab_w_read_stats`` have it (those of long reads count bases instead).
@@ -194,6 +187,11 @@ def is_clade_row(line: str) -> bool:
     """Tell whether a line begins with a lineage, or with one of the words for the unclassified part."""
     first = line.split("\t", 1)[0].strip('"')
     return first.startswith(("k__", "d__")) or first in UNCLASSIFIED
+
+
+def is_metaphlan(lines: Iterable[str]) -> bool:
+    """Tell a MetaPhlAn table from another feature table, by its database line, its header or a row with a lineage."""
+    return any(line.startswith(("#mpa_v", *HEADER_STARTS)) or is_clade_row(line) for line in lines)
 
 
 def _read_header(file: str, head: list[str]) -> _Header:

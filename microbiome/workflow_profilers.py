@@ -5,14 +5,13 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from microbiome.config_profilers import bracken_file, database_word, runs_bracken
+from microbiome.config_profilers import KRAKEN2_FILES, bracken_file, database_word, runs_bracken
 from microbiome.tables import ID_PATTERN
 from microbiome.workflow_part import WorkflowPart
 
 __all__ = ["ProfilerPlan"]
 
 _NOBODY = "(?!)"
-_KRAKEN2_FILES = ("hash.k2d", "opts.k2d", "taxo.k2d")
 # Folders of a taxonomy: what is read of it.
 _DUMPS = ("nodes.dmp", "names.dmp", "merged.dmp")
 
@@ -41,7 +40,7 @@ class ProfilerPlan(WorkflowPart):
         section = self.config[self.name]
         if self.name == "sourmash":
             return [section["database"], *filter(None, [section["lineages"]])]
-        files = [str(Path(section["database"]) / name) for name in _KRAKEN2_FILES]
+        files = [str(Path(section["database"]) / name) for name in KRAKEN2_FILES]
         return [*files, *([str(bracken_file(self.config))] if runs_bracken(self.config) else [])]
 
     # ------------------------------------------------------------------ Kraken2 and Bracken

@@ -7,7 +7,14 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["command", "must_run", "snakemake"]
+__all__ = ["command", "must_run", "simulate", "snakemake"]
+
+
+def simulate(folder: Path, *size: str, seed: int = 3, markers: int = 12, length: int = 400) -> None:
+    """Simulate a trial with reads in the folder `trial` of a folder; its configuration writes into `results`."""
+    words = ["--output", "trial", "--reads", "--seed", str(seed), *size, "--results", "results"]
+    words += ["--markers", str(markers), "--marker-length", str(length)]
+    subprocess.run(["microbiome", "simulate", *words], cwd=folder, check=True, capture_output=True)
 
 
 def command(repository: Path, *words: str, config: str = "config.yaml") -> list[str]:

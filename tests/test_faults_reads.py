@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from reliability import Recorder, cleaned
-from snakemake_runs import snakemake
+from snakemake_runs import simulate, snakemake
 
 from microbiome.tables import READS
 from microbiome.tsv import read_table
@@ -97,8 +97,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None) -> Path
     """Return a folder with a simulated trial of eleven samples and a configuration with few steps."""
     folder = tmp_path_factory.mktemp("reads")
     size = "--donors 1 --donor-samples 1 --recipients 4 --placebo 1 --days 0 14 --read-pairs 800 --sgbs 8"
-    words = f"simulate --output {TRIAL} --reads --seed 3 {size} --markers 8 --marker-length 300 --results results"
-    subprocess.run(["microbiome", *words.split()], cwd=folder, check=True, capture_output=True)
+    simulate(folder, *size.split(), markers=8, length=300)
     given = yaml.safe_load((folder / TRIAL / "config.yaml").read_text())
     config = {key: given[key] for key in ("samples", "units", "results", "seed", "host_index", "metaphlan")}
     config |= {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 import yaml
-from snakemake_runs import must_run
+from snakemake_runs import must_run, simulate
 
 from microbiome.config_keys import KEYS
 
@@ -39,8 +38,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None) -> Path
     """Return a folder with a simulated trial whose samples are large beside all tables about them."""
     folder = tmp_path_factory.mktemp("footprint")
     size = "--donors 1 --donor-samples 1 --recipients 1 --placebo 0 --days 0 14 --read-pairs 20000 --sgbs 12"
-    words = f"simulate --output trial --reads --seed 5 {size} --markers 12 --marker-length 400 --results results"
-    subprocess.run(["microbiome", *words.split()], cwd=folder, check=True, capture_output=True)
+    simulate(folder, *size.split(), seed=5)
     return folder
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from snakemake_runs import command, must_run, snakemake
+from snakemake_runs import command, must_run, simulate, snakemake
 
 from microbiome.config import load_config
 from microbiome.tables import READS
@@ -55,8 +55,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None) -> Path
     """Return a folder with a simulated trial of seven samples: several units, single reads, one sample too shallow."""
     folder = tmp_path_factory.mktemp("workflow")
     size = "--donors 1 --donor-samples 1 --recipients 2 --placebo 1 --days 0 14 --read-pairs 1500 --sgbs 12"
-    words = f"simulate --output {TRIAL} --reads --seed 3 {size} --markers 12 --marker-length 400 --results results"
-    subprocess.run(["microbiome", *words.split()], cwd=folder, check=True, capture_output=True)
+    simulate(folder, *size.split())
     config = yaml.safe_load((folder / TRIAL / "config.yaml").read_text())
     config["diversity"] = {"beta": ["bray_curtis"], "permanova": {"factors": ["arm"], "permutations": 99}}
     config["compare"] = {"by": [], "permutations": 99}

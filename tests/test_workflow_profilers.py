@@ -19,7 +19,7 @@ import pytest
 import yaml
 from profiler_databases import Reference, reference, write_kraken2, write_sourmash
 from reliability import Recorder, cleaned
-from snakemake_runs import must_run
+from snakemake_runs import must_run, simulate
 
 from microbiome.check import check
 from microbiome.check_profilers import profiler_tools
@@ -49,8 +49,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, tools_on_path: None) -> tupl
     """Return a folder with a simulated trial of four samples, one too shallow, and both databases; and its genomes."""
     folder = tmp_path_factory.mktemp("profilers")
     size = "--donors 1 --donor-samples 1 --recipients 1 --placebo 0 --days 0 14 --read-pairs 1500 --sgbs 12"
-    words = f"simulate --output trial --reads --seed 3 {size} --markers 12 --marker-length 400 --results results"
-    subprocess.run(["microbiome", *words.split()], cwd=folder, check=True, capture_output=True)
+    simulate(folder, *size.split())
     made = reference(folder / "trial")
     write_kraken2(made, folder / "kraken_db")
     write_sourmash(made, folder / "sourmash_db")

@@ -62,12 +62,10 @@ def logistic_fits(y: np.ndarray, x: np.ndarray, place: int, level: float = 0.95,
     Firth, Biometrika 80:27 (1993), 10.1093/biomet/80.1.27; Heinze & Schemper, Stat Med 21:2409 (2002),
     10.1002/sim.1047.
     """
-    w = np.ones(y.shape)
+    w, same = np.ones(y.shape), np.arange(len(y))
     if x.strides[0] == 0 and len(y):
         # Groups, and strata of groups: who is alike in x counts together, and fits alike in that are one.
-        y, x, w, same = _together(y, x[0], w)
-    else:
-        same = np.arange(len(y))
+        y, x, w, same = _together(y, x[0])
     model = _Model(y, x, w, firth)
     free = np.arange(x.shape[2])
     beta, top, converged = model.fit(np.zeros((len(y), x.shape[2])), free)
@@ -82,17 +80,15 @@ def logistic_fits(y: np.ndarray, x: np.ndarray, place: int, level: float = 0.95,
     return LogisticFits(*out)
 
 
-def _together(y: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _together(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the data with one row per kind of subject: share with 1, x, number; and the fit that each fit equals."""
     kinds, kind = np.unique(x, axis=0, return_inverse=True)
     if 2 * len(kinds) > len(x):  # A number, and not groups.
-        return y, np.broadcast_to(x, (len(y), *x.shape)), w, np.arange(len(y))
+        return y, np.broadcast_to(x, (len(y), *x.shape)), np.ones(y.shape), np.arange(len(y))
     member = (kind.reshape(-1, 1) == np.arange(len(kinds))).astype(float)
-    count, ones = w @ member, (w * y) @ member
-    _, first, same = np.unique(np.column_stack([count, ones]), axis=0, return_index=True, return_inverse=True)
-    count, ones = count[first], ones[first]
-    share = np.divide(ones, count, out=np.zeros_like(ones), where=count > 0)
-    return share, np.broadcast_to(kinds, (len(share), *kinds.shape)), count, same.reshape(-1)
+    ones, same = np.unique(y @ member, axis=0, return_inverse=True)
+    count = np.broadcast_to(member.sum(axis=0), ones.shape)
+    return ones / count, np.broadcast_to(kinds, (len(ones), *kinds.shape)), count, same.reshape(-1)
 
 
 @dataclass(frozen=True)

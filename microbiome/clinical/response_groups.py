@@ -146,7 +146,8 @@ def grouped(
     members = [name for name in counted if name in chosen]
     usual = ["arm"] if "arm" in table and table["arm"].notna().any() else []
     names = usual if by is None else [by] if isinstance(by, str) else list(by)
-    lacking = [name for name in table["subject"] if name in chosen and name not in set(counted)]
+    told = set(counted)
+    lacking = [name for name in table["subject"] if name in chosen and name not in told]
     parts = [Part(None, {EVERYBODY: members}, {EVERYBODY: len(lacking)})]
     seen: set[str] = set()
     for name in dict.fromkeys(names):

@@ -43,13 +43,15 @@ def response_rates(
         days = best["progression_day"].fillna(best["last_day"]).astype("Float64")
         ended = best["progression_day"].notna()
         index = pd.Index(best["subject"], name="subject", dtype=object)
-        without = [name for name in subjects["subject"] if name not in set(index)]
+        assessed = set(index)
+        without = [name for name in subjects["subject"] if name not in assessed]
     else:
         absent = pd.Series(None, index=subjects.index, dtype=object)
         words = subjects.get("best_response", absent).astype(object)
         words = words.where(words.notna(), subjects.get("responder", absent).map(_RESPONDER))
         there = subjects[words.notna()]
-        without = [name for name in subjects["subject"] if name not in set(there["subject"])]
+        known = set(there["subject"])
+        without = [name for name in subjects["subject"] if name not in known]
         response = words[words.notna()]
         days = pd.to_numeric(there.get("pfs_days", absent[there.index])).astype("Float64")
         ended = pd.to_numeric(there.get("pfs_event", absent[there.index])).eq(1).fillna(False)

@@ -12,10 +12,9 @@ from typing import Literal
 from microbiome.errors import InputError, Problem
 from microbiome.files import BOM, open_text
 from microbiome.metaphlan_format import (
-    HEADER_STARTS,
     ParsedTable,
     database_in,
-    is_clade_row,
+    is_metaphlan,
     parse_metaphlan,
     profiler_of,
 )
@@ -49,8 +48,7 @@ def profile_format(path: str | Path) -> Format:
         return "sourmash"
     if is_report(first):
         return "kraken2"
-    clades = any(line.startswith(("#mpa_v", *HEADER_STARTS)) or is_clade_row(line) for line in lines)
-    return "metaphlan" if clades else "features"
+    return "metaphlan" if is_metaphlan(lines) else "features"
 
 
 def profiler_in(path: str | Path) -> str:
